@@ -1,0 +1,74 @@
+"""Every error this package raises on purpose.
+
+::
+
+    AntFlowError
+    ├── PipelineError            the caller used a pipeline in a way it cannot work
+    │   └── StageValidationError a stage is described wrongly
+    ├── TaskFailedError          a task of the user's raised; the original is kept
+    ├── ExecutorShutdownError    work was given to an executor that is shut down
+    ├── ScriptError              a pipeline script cannot be read, run or used
+    └── QueryError               a search query is faulty (also a ValueError)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class AntFlowError(Exception):
+    """The root: catch this to catch everything this package raises on purpose."""
+
+
+class PipelineError(AntFlowError):
+    """A pipeline was used in a way it cannot work."""
+
+
+class StageValidationError(PipelineError):
+    """A stage is described wrongly; the message names stage, field, value and what would be right."""
+
+
+class TaskFailedError(AntFlowError):
+    """A task raised.
+
+    Args:
+        task_name: Name of the task that failed.
+        original_exception: What it raised.
+    """
+
+    def __init__(self, task_name: str, original_exception: Exception) -> None:
+        self.task_name = task_name
+        self.original_exception = original_exception
+        super().__init__(f"Task '{task_name}' failed: {original_exception}")
+
+
+class ExecutorShutdownError(AntFlowError):
+    """Work was given to an executor that is shut down."""
+
+
+class ScriptError(AntFlowError):
+    """A pipeline script cannot be read, run or used; the message names file, place and remedy.
+
+    Attributes:
+        path: The script.
+        line: Line number from 1 where the fault is, None where it has no place.
+    """
+
+    def __init__(self, message: str, path: Path, line: int | None = None) -> None:
+        self.path = path
+        self.line = line
+        super().__init__(message)
+
+
+class QueryError(AntFlowError, ValueError):
+    """A search query is faulty.
+
+    Attributes:
+        position: Index of the first faulty character in the query.
+        suggestion: What was probably meant, None where nothing is close.
+    """
+
+    def __init__(self, message: str, position: int, suggestion: str | None = None) -> None:
+        self.position = position
+        self.suggestion = suggestion
+        super().__init__(message)

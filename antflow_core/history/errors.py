@@ -1,0 +1,266 @@
+"""Exceptions as they are recorded: type, message and traceback text each stored once and each cut at a size.
+
+A traceback is stored as a template whose message places are slots, so a million failures at one line of code
+with a million messages share one text. The causes and the members of an exception group are part of the
+template; their messages are stored together as the error's details.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import traceback
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType
+from typing import Final
+
+from antflow_core.history.dictionaries import safe_text
+from antflow_core.history.records import ErrorRecord
+
+MESSAGE_CHARS: Final = 2_000
+TRACEBACK_CHARS: Final = 16_000
+DETAILS_CHARS: Final = 8_000
+"""Messages of causes and group members, and notes, together."""
+MAX_LINKS: Final = 12
+"""Exceptions shown of one chain or group."""
+
+_SLOT: Final = "\x00"
+_OUTER: Final = "\x01"
+_CAUSE: Final = "\n\nThe above exception was the direct cause of the following exception:\n\n"
+_CONTEXT: Final = "\n\nDuring handling of the above exception, another exception occurred:\n\n"
+_MEMBER: Final = "\n\nMember {number} of {count} of the group:\n\n"
+
+_CORE: Final = f"{Path(__file__).resolve().parent.parent}{os.sep}"
+# Examples ship inside the package once it is installed, and they are the user's code as far as an error goes.
+_EXAMPLES: Final = f"{_CORE}_resources{os.sep}"
+_CARRIERS: Final = (
+    _CORE,
+    f"{Path(asyncio.__file__).parent}{os.sep}",
+    f"{Path(concurrent.futures.__file__).parent}{os.sep}",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorParts:
+    """An error as it is stored: the texts that a file or another log needs to hold the same error."""
+
+    type_name: str
+    message: str
+    template: str
+    details: str
+
+
+class _Texts(dict[str, int]):
+    """Distinct texts with an index each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def __missing__(self, text: str) -> int:
+        index = self[text] = len(self.texts)
+        self.texts.append(text)
+        return index
+
+
+class ErrorTable:
+    """Every distinct error with an index, its four texts shared with the others."""
+
+    def __init__(self) -> None:
+        self._columns = (_Texts(), _Texts(), _Texts(), _Texts())
+        self._rows = array("i")
+        self._indexes: dict[tuple[int, int, int, int], int] = {}
+        self._templates: dict[tuple[object, ...], str] = {}
+        # A key names code objects by id; holding them keeps the ids from being given away.
+        self._codes: list[list[CodeType]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows) // 4
+
+    def index(self, error: BaseException) -> int:
+        """The index under which an exception is recorded; the exception itself is not kept."""
+        links = _links(error)
+        room = DETAILS_CHARS // len(links)
+        details = _SLOT.join([_detail(link.error, room, is_outer=link.error is error) for link in links])
+        return self.add(
+            ErrorParts(
+                type(error).__name__,
+                _cut(_message(error), MESSAGE_CHARS),
+                self._template(links),
+                "" if details == _OUTER else details,
+            )
+        )
+
+    def add(self, parts: ErrorParts) -> int:
+        """The index of an error given by its stored texts."""
+        types, messages, templates, details = self._columns
+        key = (
+            types[parts.type_name],
+            messages[parts.message],
+            templates[parts.template],
+            details[parts.details],
+        )
+        index = self._indexes.get(key)
+        if index is None:
+            index = self._indexes[key] = len(self)
+            self._rows.extend(key)
+        return index
+
+    def parts(self, index: int) -> ErrorParts:
+        """The stored texts of an error."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"no error {index}; there are {len(self)}")
+        row = self._rows[index * 4 : index * 4 + 4]
+        return ErrorParts(*(column.texts[at] for column, at in zip(self._columns, row, strict=True)))
+
+    def record(self, index: int) -> ErrorRecord:
+        """An error as readers see it, its messages put back into the traceback."""
+        parts = self.parts(index)
+        return ErrorRecord(parts.type_name, parts.message, _fill(parts))
+
+    def text(self, index: int) -> str:
+        """What a search for words looks at: type and message."""
+        types, messages = self._columns[:2]
+        return f"{types.texts[self._rows[index * 4]]}: {messages.texts[self._rows[index * 4 + 1]]}"
+
+    @property
+    def type_names(self) -> Sequence[str]:
+        """The distinct type names, in the order they were first seen; the sequence grows with the table."""
+        return self._columns[0].texts
+
+    def type_indexes(self, first: int, stop: int) -> Sequence[int]:
+        """For each error of a range its index in `type_names`."""
+        return self._rows[first * 4 : stop * 4 : 4]
+
+    def memory_bytes(self) -> int:
+        """Texts with about 170 bytes of string head, list and dictionary entry each, and 200 for an error."""
+        texts = sum(len(text) + 170 for column in self._columns for text in column.texts)
+        return texts + 200 * len(self)
+
+    def _template(self, links: list[_Link]) -> str:
+        codes: list[CodeType] = []
+        key: list[object] = []
+        for link in links:
+            key += (link.heading, _qualified_name(link.error))
+            frame = link.error.__traceback__
+            while frame is not None:
+                code = frame.tb_frame.f_code
+                codes.append(code)
+                key += (id(code), frame.tb_lineno)
+                frame = frame.tb_next
+        found = self._templates.get(tuple(key))
+        if found is None:
+            found = self._templates[tuple(key)] = _format_template(links)
+            self._codes.append(codes)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """One exception of a chain or group, and the words that lead to it."""
+
+    error: BaseException
+    heading: str
+
+
+def _links(error: BaseException) -> list[_Link]:
+    """The exceptions to show for one, in the order Python prints them."""
+    if error.__cause__ is None and error.__context__ is None and not isinstance(error, BaseExceptionGroup):
+        return [_Link(error, "")]
+    links: list[_Link] = []
+    _collect(error, "", links, set())
+    # What is cut from a long chain is its beginning: the exception itself must stay.
+    return links[:MAX_LINKS] if links[0].error is error else links[-MAX_LINKS:]
+
+
+def _collect(error: BaseException, lead: str, links: list[_Link], seen: set[int]) -> None:
+    chain: list[tuple[BaseException, str]] = []
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        if current.__cause__ is not None:
+            chain.append((current, _CAUSE))
+            current = current.__cause__
+        else:
+            chain.append((current, _CONTEXT))
+            current = None if current.__suppress_context__ else current.__context__
+    for position, (link, heading) in enumerate(reversed(chain)):
+        links.append(_Link(link, heading if position else lead))
+    if isinstance(error, BaseExceptionGroup):
+        count = len(error.exceptions)
+        for number, member in enumerate(error.exceptions[:MAX_LINKS], 1):
+            _collect(member, _MEMBER.format(number=number, count=count), links, seen)
+
+
+def _format_template(links: list[_Link]) -> str:
+    room = TRACEBACK_CHARS // len(links)
+    return "".join(
+        f"{link.heading}{_cut_middle(_format_frames(link.error), room)}{_qualified_name(link.error)}{_SLOT}"
+        for link in links
+    )
+
+
+def _format_frames(error: BaseException) -> str:
+    """The frames from the user's first one on; all of them where none is the user's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    leading = 0
+    while leading < len(frames) and _carries(frames[leading].filename):
+        leading += 1
+    shown = frames[leading:] or frames
+    if not shown:
+        return ""
+    return "Traceback (most recent call last):\n" + "".join(traceback.StackSummary.from_list(shown).format())
+
+
+def _carries(filename: str) -> bool:
+    """Whether a frame only carries the user's code: the engine, and what it awaits it with."""
+    return filename.startswith(_CARRIERS) and not filename.startswith(_EXAMPLES)
+
+
+def _detail(error: BaseException, size: int, *, is_outer: bool) -> str:
+    """What stands in an exception's slot; of the recorded one its notes, for its message is apart."""
+    notes = getattr(error, "__notes__", None)
+    noted = "".join(f"\n{safe_text(note)}" for note in notes) if isinstance(notes, list) else ""
+    if is_outer:
+        return _OUTER + _cut_middle(noted, size)
+    return _cut_middle(_colon(_message(error)) + noted, size)
+
+
+def _fill(parts: ErrorParts) -> str:
+    """The template with every message in its place."""
+    details = (parts.details or _OUTER).split(_SLOT)
+    own = _colon(parts.message)
+    filled = [own + detail[1:] if detail.startswith(_OUTER) else detail for detail in details]
+    pieces = parts.template.split(_SLOT)
+    return "".join(f"{piece}{text}" for piece, text in zip(pieces, [*filled, ""], strict=False))
+
+
+def _message(error: BaseException) -> str:
+    return safe_text(error).replace(_SLOT, "\ufffd")
+
+
+def _colon(message: str) -> str:
+    return f": {message}" if message else ""
+
+
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else text[: size - 1] + "…"
+
+
+def _cut_middle(text: str, size: int) -> str:
+    """A text cut so that its end, which says most in a traceback, stays longest."""
+    if len(text) <= size:
+        return text
+    head = size // 4
+    return f"{text[:head]}\n  …\n{text[len(text) - (size - head - 5) :]}"
+
+
+def _qualified_name(error: BaseException) -> str:
+    kind = type(error)
+    if kind.__module__ in ("builtins", "__main__"):
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"

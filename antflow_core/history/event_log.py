@@ -1,0 +1,315 @@
+"""The packed event log: every event of every run as 32 bytes, in order, with the dictionaries beside them."""
+
+from __future__ import annotations
+
+import math
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from antflow_core.history.announcer import Announcer
+from antflow_core.history.dictionaries import (
+    OVERFLOW_NAME,
+    ItemTable,
+    NameIndexes,
+    RunItems,
+    hashable_id,
+    safe_text,
+)
+from antflow_core.history.errors import ErrorParts, ErrorTable
+from antflow_core.history.records import (
+    KINDS,
+    LARGEST_F4,
+    LARGEST_U2,
+    NO_TASK,
+    NO_WORKER,
+    RECORD,
+    STATUS_COUNT,
+    ErrorRecord,
+    EventRow,
+    RunRecord,
+    StageRecord,
+    as_records,
+)
+from antflow_core.history.storage import CHUNK_BITS, CHUNK_MASK, ROW_SHIFT, RecordStore
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+
+    from antflow_core.history.text_index import TextIndex
+
+_pack_into = RECORD.pack_into
+
+
+class EventLog(RecordStore):
+    """All events of one tracker, and the questions that need no more than them.
+
+    One thread writes and reads: that of the loop the pipelines run in, or any single one where no loop runs.
+
+    Attributes:
+        runs: The runs in order of their numbers, from 1.
+        stages: Every stage of every run; a record's stage is an index in it.
+        workers: Names of workers.
+        tasks: Names of tasks.
+        notes: Extra metadata of the few status events that were given some, by row.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs: list[RunRecord] = []
+        self.stages: list[StageRecord] = []
+        self.worker_indexes = NameIndexes(NO_WORKER, 0x7FFFFFFE)
+        self.task_indexes = NameIndexes(NO_TASK, NO_TASK - 1)
+        self.workers = self.worker_indexes.names
+        self.tasks = self.task_indexes.names
+        self.items = ItemTable()
+        self.errors = ErrorTable()
+        self.notes: dict[int, dict[str, Any]] = {}
+        self._run_items: list[RunItems] = []
+        self._counts: list[list[int]] = [[]]
+        self._text_indexes: dict[str, TextIndex] = {}
+        self._item_runs = self.items.runs
+        self._latest_rows = self.items.latest_rows
+        self._statuses = self.items.statuses
+        self._announcer = Announcer(self)
+
+    # Writing
+
+    def begin_run(self, name: str, stages: Sequence[str], started_at: float) -> int:
+        """Open a run and return its number."""
+        number = len(self.runs) + 1
+        base = min(len(self.stages), LARGEST_U2)
+        room = LARGEST_U2 - base
+        self.stages.extend(StageRecord(number, stage) for stage in stages[:room])
+        if len(stages) > room and len(self.stages) == LARGEST_U2:
+            self.stages.append(StageRecord(number, OVERFLOW_NAME))
+        self.runs.append(RunRecord(number, name, tuple(stages), base, started_at))
+        self._run_items.append(RunItems(self, number))
+        self._counts.append([0] * (STATUS_COUNT + 1))
+        self._announcer.rearm()
+        return number
+
+    def end_run(self, run: int, ended_at: float) -> None:
+        """Note when a run ended; events that still come for it are taken."""
+        self.runs[run - 1] = replace(self.run_record(run), ended_at=ended_at)
+
+    def stage_indexes(self, run: int) -> list[int]:
+        """For each stage of a run its index in `stages`, as records hold it."""
+        record = self.run_record(run)
+        return [min(record.stage_base + offset, LARGEST_U2) for offset in range(len(record.stages))]
+
+    def run_items(self, run: int) -> RunItems:
+        """Index of each item of a run by its id; an id looked up for the first time gets one."""
+        return self._run_items[self.run_record(run).number - 1]
+
+    def append(
+        self,
+        at: float,
+        item: int,
+        stage: int,
+        kind: int,
+        attempt: int,
+        task: int,
+        worker: int,
+        duration: float,
+        error: int,
+    ) -> int:
+        """Add an event given by its indexes and return its row; the hot path, about half a microsecond."""
+        row = self.next_row
+        offset = (row & CHUNK_MASK) << ROW_SHIFT
+        if not offset and row >> CHUNK_BITS == len(self._chunks):
+            self._add_chunk()
+        try:
+            _pack_into(self._tail, offset, at, item, stage, kind, attempt, task, worker, duration, error)
+        except (struct.error, OverflowError):
+            attempt = min(max(attempt, 0), LARGEST_U2)
+            duration = min(duration, LARGEST_F4)
+            _pack_into(self._tail, offset, at, item, stage, kind, attempt, task, worker, duration, error)
+        self.next_row = row + 1
+        if kind < STATUS_COUNT:
+            self._latest_rows[item] = row
+            counts = self._counts[self._item_runs[item]]
+            statuses = self._statuses
+            counts[statuses[item]] -= 1
+            counts[kind] += 1
+            statuses[item] = kind
+        if self._announcer.armed:
+            self._announcer.schedule()
+        return row
+
+    def append_records(self, records: NDArray[numpy.void]) -> int:
+        """Add many events at once, their indexes already those of this log; returns the first row.
+
+        Raises:
+            TypeError: The records are not of `record_dtype`, nor of a type whose fields fit into it.
+        """
+        records = as_records(records)
+        first = self._store(records)
+        self._follow_statuses(records, first)
+        if len(records) and self._announcer.armed:
+            self._announcer.schedule()
+        return first
+
+    # Reading
+
+    def event(self, row: int) -> EventRow:
+        """One event as plain values."""
+        row = int(row)
+        if not self.first_row <= row < self.next_row:
+            raise IndexError(f"no row {row}; the log holds {self.first_row} to {self.next_row - 1}")
+        chunk = self._chunks[row >> CHUNK_BITS]
+        at, item, stage, kind, attempt, task, worker, duration, error = RECORD.unpack_from(
+            chunk, (row & CHUNK_MASK) << ROW_SHIFT
+        )
+        return EventRow(
+            row,
+            self.items.runs[item],
+            at,
+            item,
+            self.items.ids[item],
+            self.stages[stage].name,
+            stage,
+            KINDS[kind],
+            kind < STATUS_COUNT,
+            attempt,
+            None if worker < 0 else self.workers[worker],
+            None if task == NO_TASK else self.tasks[task],
+            None if math.isnan(duration) else duration,
+            error,
+        )
+
+    def page(self, rows: Sequence[int]) -> list[EventRow]:
+        """The events of some rows, in the order asked; about 2 µs each."""
+        return [self.event(row) for row in rows]
+
+    def rows_of_item(self, item: int) -> NDArray[numpy.int64]:
+        """Every row of an item, in order."""
+        return self._rows_of_item(item, self.items.first_rows[item])
+
+    def run_record(self, run: int) -> RunRecord:
+        """A run by its number."""
+        if not 1 <= run <= len(self.runs):
+            raise IndexError(f"no run {run}; there are {len(self.runs)}")
+        return self.runs[run - 1]
+
+    @property
+    def item_count(self) -> int:
+        """How many items there are over all runs."""
+        return len(self.items.ids)
+
+    def item_id(self, item: int) -> object:
+        """The caller's id of an item."""
+        return self.items.ids[item]
+
+    def item_text(self, item: int) -> str:
+        """An item's id as text."""
+        return safe_text(self.items.ids[item])
+
+    def items_with_id(self, item_id: object) -> list[int]:
+        """The items that have an id, one for each run it was used in, in the order of the runs."""
+        key = hashable_id(item_id)
+        found = (items.get(key) for items in self._run_items)
+        return [item for item in found if item is not None]
+
+    def items_with_status(self, status: str) -> list[int]:
+        """The items whose current status it is, in the order they were first seen."""
+        wanted, found, at = KINDS.index(status), [], -1
+        while (at := self._statuses.find(wanted, at + 1)) >= 0:
+            found.append(at)
+        return found
+
+    def latest_row(self, item: int) -> int:
+        """Row of an item's latest status event, -1 before the first."""
+        return self._latest_rows[item]
+
+    def status_counts(self, run: int | None = None) -> dict[str, int]:
+        """Items by current status, of one run or of all; every status is there."""
+        chosen = self._counts[1:] if run is None else [self._counts[self.run_record(run).number]]
+        return {KINDS[kind]: sum(counts[kind] for counts in chosen) for kind in range(STATUS_COUNT)}
+
+    @property
+    def error_count(self) -> int:
+        """How many distinct errors there are."""
+        return len(self.errors)
+
+    def error(self, index: int) -> ErrorRecord:
+        """A recorded error."""
+        return self.errors.record(index)
+
+    def error_parts(self, index: int) -> ErrorParts:
+        """A recorded error as it is stored; equal `template` means raised along the same lines of code."""
+        return self.errors.parts(index)
+
+    def text_index(self, name: Literal["item", "item folded", "error folded"]) -> TextIndex:
+        """The index for searching texts, made when first asked for; folded ones ignore case."""
+        if name not in self._text_indexes:
+            from antflow_core.history.text_index import TextIndex  # late, because it loads numpy
+
+            self._text_indexes[name] = TextIndex(
+                {
+                    "item": self.item_text,
+                    "item folded": lambda item: self.item_text(item).casefold(),
+                    "error folded": lambda error: self.errors.text(error).casefold(),
+                }[name]
+            )
+        return self._text_indexes[name]
+
+    def subscribe(self, listener: Callable[[range], None]) -> Callable[[], None]:
+        """Have new rows announced, on the loop's thread and at most once per loop tick.
+
+        Rows written where no loop runs are announced with the next ones written inside a loop, or by `flush`.
+        An exception in a listener is logged. Returns what ends the subscription; it may be called again.
+        """
+        return self._announcer.subscribe(listener)
+
+    def flush(self) -> None:
+        """Announce now what subscribers have not been told yet."""
+        self._announcer.flush()
+
+    def mirror(self, other: EventLog) -> Callable[[], None]:
+        """Copy the events of another log into this one, those there are and those to come.
+
+        Returns what ends the copying, after a last look for new events; it may be called again.
+        """
+        from antflow_core.history.mirror import Mirror  # late: it needs numpy, and only viewers mirror
+
+        return Mirror(other, self).close
+
+    @property
+    def memory_bytes(self) -> int:
+        """Size of records, exact, and of dictionaries, estimated from a sample of ids."""
+        chunks = sum(map(sys.getsizeof, self._chunks))
+        names = sum(
+            sys.getsizeof(indexes) + 60 * len(indexes) for indexes in (self.worker_indexes, self.task_indexes)
+        )
+        keys = sum(map(sys.getsizeof, self._run_items))
+        texts = sum(index.memory_bytes() for index in self._text_indexes.values())
+        return chunks + names + keys + texts + self.items.memory_bytes() + self.errors.memory_bytes()
+
+    # Inside
+
+    def _follow_statuses(self, records: NDArray[numpy.void], first: int) -> None:
+        """Bring latest rows, statuses and counts up to records just added."""
+        import numpy  # imported here because a headless run without questions never needs it
+
+        at = numpy.flatnonzero(records["kind"] < STATUS_COUNT)
+        if not len(at):
+            return
+        # Views of growing arrays must be gone before the next item is added, so they live here only.
+        latest = numpy.frombuffer(self._latest_rows, numpy.int64)
+        statuses = numpy.frombuffer(self._statuses, numpy.uint8)
+        runs = numpy.frombuffer(self._item_runs, numpy.intc)
+        items = records["item"][at]
+        latest[items] = at + first  # of an item named twice the later row stays
+        touched = numpy.unique(items)
+        kinds = records["kind"][latest[touched] - first]
+        width = STATUS_COUNT + 1
+        size = len(self._counts) * width
+        change = numpy.bincount(runs[touched] * width + kinds, minlength=size)
+        change -= numpy.bincount(runs[touched] * width + statuses[touched], minlength=size)
+        statuses[touched] = kinds
+        for place in numpy.flatnonzero(change).tolist():
+            self._counts[place // width][place % width] += int(change[place])

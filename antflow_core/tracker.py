@@ -1,0 +1,345 @@
+"""StatusTracker: the log of what happened to every item, callbacks at the event, and answers afterwards."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from antflow_core.history.answers import event_at, status_event, status_metadata
+from antflow_core.history.event_log import EventLog
+from antflow_core.history.records import KIND_INDEX, NO_DURATION, NO_ERROR, NO_TASK
+from antflow_core.types import (
+    ErrorSummary,
+    FailedItem,
+    StatusEvent,
+    StatusType,
+    TaskEvent,
+    TaskEventType,
+)
+
+if TYPE_CHECKING:
+    from antflow_core.history.search import SearchResult
+
+StatusCallback = Callable[[StatusEvent], object]
+TaskCallback = Callable[[TaskEvent], object]
+
+logger = logging.getLogger("antflow.tracker")
+
+_CALLBACK_NAMES: Final[dict[TaskEventType, str]] = {
+    "start": "on_task_start",
+    "complete": "on_task_complete",
+    "retry": "on_task_retry",
+    "fail": "on_task_fail",
+}
+
+
+class StatusTracker:
+    """Follows every item through the pipelines it is given to.
+
+    Callbacks may be plain or async and are called at the event, in order per item; an async one (whatever
+    returns an awaitable) is awaited before the item goes on. An exception in a callback is logged and never
+    fails an item. They can be set and changed at any time as attributes.
+
+    One tracker may serve several pipelines, also at once. An id used again in a later run is a new item:
+    `get_status` answers for the latest, `get_by_status`, `get_stats` and `get_failed_items` count each,
+    `get_history` gives all.
+
+    Args:
+        on_status_change: Called for every change of an item's status.
+        on_task_start: Called when a task begins an attempt.
+        on_task_complete: Called when a task has returned.
+        on_task_retry: Called when an attempt failed and another one follows.
+        on_task_fail: Called when an attempt failed and none is left.
+
+    Attributes:
+        log: The packed events themselves.
+    """
+
+    def __init__(
+        self,
+        on_status_change: StatusCallback | None = None,
+        on_task_start: TaskCallback | None = None,
+        on_task_complete: TaskCallback | None = None,
+        on_task_retry: TaskCallback | None = None,
+        on_task_fail: TaskCallback | None = None,
+    ) -> None:
+        self.log = EventLog()
+        self.on_status_change = on_status_change
+        self.on_task_start = on_task_start
+        self.on_task_complete = on_task_complete
+        self.on_task_retry = on_task_retry
+        self.on_task_fail = on_task_fail
+
+    def begin_run(self, stages: Sequence[str], *, name: str = "") -> RunRecorder:
+        """Open a run over some stages; what its pipeline reports goes through the recorder."""
+        return RunRecorder(self, name, stages)
+
+    def get_status(self, item_id: Any) -> StatusEvent | None:
+        """An item's latest status event, None for an id never seen."""
+        row = max(map(self.log.latest_row, self.log.items_with_id(item_id)), default=-1)
+        return None if row < 0 else self._status_event(row)
+
+    def get_by_status(self, status: StatusType) -> list[StatusEvent]:
+        """The latest events of all items whose current status it is, in first-seen order of the items."""
+        return [self._status_event(self.log.latest_row(item)) for item in self.log.items_with_status(status)]
+
+    def get_stats(self) -> dict[str, int]:
+        """How many items are in each status now; every status is there."""
+        return self.log.status_counts()
+
+    def get_history(self, item_id: Any) -> list[StatusEvent]:
+        """All status events of an item in order, over all runs."""
+        return [event for event in self._events(item_id) if isinstance(event, StatusEvent)]
+
+    def get_task_history(self, item_id: Any) -> list[TaskEvent]:
+        """All task events of an item in order, over all runs."""
+        return [event for event in self._events(item_id) if isinstance(event, TaskEvent)]
+
+    def get_tracked_ids(self) -> list[Any]:
+        """Every id seen, in first-seen order, each once."""
+        ids = self.log.items.ids
+        return ids.copy() if len(self.log.runs) <= 1 else list(dict.fromkeys(ids))
+
+    def get_failed_items(self) -> list[FailedItem]:
+        """The items that are failed now, in the order they failed."""
+        rows = sorted(map(self.log.latest_row, self.log.items_with_status("failed")))
+        return [self._failed_item(row) for row in rows]
+
+    def get_error_summary(self) -> ErrorSummary:
+        """The failed items, counted by type of error and by stage."""
+        failed = self.get_failed_items()
+        by_type = Counter(item.error_type for item in failed)
+        by_stage = Counter(item.stage for item in failed)
+        return ErrorSummary(len(failed), dict(by_type), dict(by_stage), failed)
+
+    def subscribe(self, listener: Callable[[range], None]) -> Callable[[], None]:
+        """Have the row numbers of new events announced.
+
+        Args:
+            listener: Called with a range of absolute rows of `log`, on the loop's thread and at most once per
+                loop tick. What is written where no loop runs is announced with the next rows written inside
+                one, or by `log.flush()`. An exception in it is logged.
+
+        Returns:
+            What ends the subscription; calling that again does nothing.
+        """
+        return self.log.subscribe(listener)
+
+    def search(self, query: str = "", *, status_rows_only: bool = False) -> SearchResult:
+        """The events that match a query, see `antflow_core.history.query` for the language.
+
+        Args:
+            query: Empty for every event.
+            status_rows_only: Leave task events out whatever the query says.
+
+        Raises:
+            QueryError: The query is faulty; the error says where, and what was probably meant.
+        """
+        from antflow_core.history.search import (
+            search,
+        )  # late, because it loads numpy
+
+        return search(self.log, query, status_rows_only=status_rows_only)
+
+    def _status_event(self, row: int) -> StatusEvent:
+        return status_event(self.log, self.log.event(row))
+
+    def _events(self, item_id: Any) -> list[StatusEvent | TaskEvent]:
+        rows: list[int] = []
+        for item in self.log.items_with_id(item_id):
+            rows += self.log.rows_of_item(item).tolist()
+        return [event_at(self.log, row) for row in sorted(rows)]
+
+    def _failed_item(self, row: int) -> FailedItem:
+        event = self.log.event(row)
+        metadata = status_event(self.log, event).metadata
+        return FailedItem(
+            event.item_id,
+            str(metadata.get("error", "Unknown error")),
+            str(metadata.get("error_type", "Exception")),
+            event.stage,
+            max(event.attempt, 1),
+            event.time,
+        )
+
+
+class RunRecorder:
+    """The way of one run's events into the tracker; made by `StatusTracker.begin_run`.
+
+    Attributes:
+        run: Number of the run in the tracker's log.
+    """
+
+    __slots__ = (
+        "_append",
+        "_clock",
+        "_errors",
+        "_items",
+        "_log",
+        "_stages",
+        "_tasks",
+        "_tracker",
+        "_workers",
+        "run",
+    )
+
+    def __init__(self, tracker: StatusTracker, name: str, stages: Sequence[str]) -> None:
+        started_at = time.time()
+        # One wall anchor a run, then the monotonic clock: a clock set back must not turn events around.
+        self._clock = started_at - time.perf_counter()
+        self._tracker = tracker
+        self._log = log = tracker.log
+        self.run = log.begin_run(name, stages, started_at)
+        self._append = log.append
+        self._items = log.run_items(self.run)
+        self._stages = log.stage_indexes(self.run)
+        self._workers = log.worker_indexes
+        self._tasks = log.task_indexes
+        self._errors = log.errors
+
+    def status(
+        self,
+        item_id: object,
+        stage: int,
+        status: StatusType,
+        worker: str | None = None,
+        *,
+        attempt: int = 0,
+        duration: float | None = None,
+        error: BaseException | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> Awaitable[None] | None:
+        """Record a change of an item's status and call back.
+
+        Args:
+            item_id: The caller's id; an unhashable one is recorded by its repr.
+            stage: Index in the stages given to `begin_run`.
+            worker: Name of the worker that has the item.
+            attempt: The attempt the event belongs to; in ``retrying`` the coming one.
+            duration: For the end of an attempt, the seconds its tasks took together.
+            metadata: What the event carries besides ``attempt``, ``retry``, ``error`` and ``error_type``.
+
+        Returns:
+            None where nothing is to be waited for, else an awaitable that never raises.
+        """
+        try:
+            item = self._items[item_id]
+        except Exception:  # noqa: BLE001  the caller's __hash__ may raise anything
+            item = self._items.index(item_id)
+        kind = KIND_INDEX[status]
+        fault = NO_ERROR if error is None else self._errors.index(error)
+        at = time.perf_counter() + self._clock
+        row = self._append(
+            at,
+            item,
+            self._stages[stage],
+            kind,
+            attempt,
+            NO_TASK,
+            self._workers[worker],
+            NO_DURATION if duration is None else duration,
+            fault,
+        )
+        if metadata is not None:
+            self._log.notes[row] = metadata
+        callback = self._tracker.on_status_change
+        if callback is None:
+            return None
+        log = self._log
+        event = StatusEvent(
+            log.items.ids[item],
+            self._stage_name(stage),
+            status,
+            worker,
+            at,
+            status_metadata(log, row, kind, attempt, fault),
+        )
+        return _call(callback, event, "on_status_change")
+
+    def task(
+        self,
+        item_id: object,
+        stage: int,
+        task_name: str,
+        worker: str,
+        event: TaskEventType,
+        attempt: int,
+        *,
+        duration: float | None = None,
+        error: BaseException | None = None,
+    ) -> Awaitable[None] | None:
+        """Record a task's start or end for an item and call back.
+
+        Args:
+            item_id: The caller's id; an unhashable one is recorded by its repr.
+            stage: Index in the stages given to `begin_run`.
+            attempt: From 1; in ``retry`` the attempt that failed.
+            duration: Seconds the attempt took.
+            error: What the task raised; the callback gets the object itself, the log keeps its texts.
+
+        Returns:
+            None where nothing is to be waited for, else an awaitable that never raises.
+        """
+        try:
+            item = self._items[item_id]
+        except Exception:  # noqa: BLE001  the caller's __hash__ may raise anything
+            item = self._items.index(item_id)
+        at = time.perf_counter() + self._clock
+        self._append(
+            at,
+            item,
+            self._stages[stage],
+            KIND_INDEX[event],
+            attempt,
+            self._tasks[task_name],
+            self._workers[worker],
+            NO_DURATION if duration is None else duration,
+            NO_ERROR if error is None else self._errors.index(error),
+        )
+        callback: TaskCallback | None = getattr(self._tracker, _CALLBACK_NAMES[event])
+        if callback is None:
+            return None
+        happened = TaskEvent(
+            self._log.items.ids[item],
+            self._stage_name(stage),
+            task_name,
+            worker,
+            event,
+            attempt,
+            at,
+            error,
+            duration,
+        )
+        return _call(callback, happened, _CALLBACK_NAMES[event])
+
+    def end(self) -> None:
+        """Note that the run is over; the first call counts."""
+        if self._log.run_record(self.run).ended_at is None:
+            self._log.end_run(self.run, time.perf_counter() + self._clock)
+
+    def _stage_name(self, stage: int) -> str:
+        return self._log.run_record(self.run).stages[stage]
+
+
+def _call(
+    callback: Callable[[Any], object], event: StatusEvent | TaskEvent, name: str
+) -> Awaitable[None] | None:
+    try:
+        outcome = callback(event)
+    except Exception:
+        logger.exception("%s failed for item %r", name, event.item_id)
+        return None
+    if outcome is not None and inspect.isawaitable(outcome):
+        return _await(outcome, event, name)
+    return None
+
+
+async def _await(outcome: Awaitable[object], event: StatusEvent | TaskEvent, name: str) -> None:
+    try:
+        await outcome
+    except Exception:
+        logger.exception("%s failed for item %r", name, event.item_id)
