@@ -1,0 +1,158 @@
+"""AntFlow Desk's engine: asyncio pipelines that can be watched, without Qt.
+
+::
+
+    __main__, cli   the command antflow-core
+    _version        the version, read by the build too
+    exceptions      every error raised on purpose
+    types           values that cross borders: results, events, states, statistics, snapshots, protocols
+    units           how numbers read to a person
+    stage           Stage and its validation
+    pipeline        Pipeline: lifecycle and reading
+    builder         PipelineBuilder, quick pipelines
+    engine          what runs a pipeline
+    context         what a task may ask of its worker; how a host watches pipelines start
+    tracker         StatusTracker: the log, callbacks, questions
+    history         the packed event log and the search in it
+    display         terminal dashboards
+    link            how a viewer meets a run
+    scripts         pipeline scripts: read, load, run
+    resources       files that come with the package
+    utils           three functions that old scripts import
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from antflow_core._version import __version__
+
+if TYPE_CHECKING:
+    from antflow_core.builder import PipelineBuilder
+    from antflow_core.context import call_rate_has_capacity, concurrency_limit, rate_limit, set_task_status
+    from antflow_core.engine.retry import ExponentialBackoff
+    from antflow_core.exceptions import (
+        AntFlowError,
+        ExecutorShutdownError,
+        PipelineError,
+        QueryError,
+        ScriptError,
+        StageValidationError,
+        TaskFailedError,
+    )
+    from antflow_core.pipeline import Pipeline
+    from antflow_core.stage import Stage
+    from antflow_core.tracker import StatusTracker
+    from antflow_core.types import (
+        DashboardProtocol,
+        DashboardSnapshot,
+        ErrorSummary,
+        FailedItem,
+        PipelineResult,
+        PipelineStats,
+        StageStats,
+        StatusEvent,
+        StatusType,
+        TaskEvent,
+        TaskEventType,
+        TaskFunc,
+        WorkerMetrics,
+        WorkerState,
+        WorkerStatus,
+    )
+
+__all__ = [
+    "AntFlowError",
+    "DashboardProtocol",
+    "DashboardSnapshot",
+    "ErrorSummary",
+    "ExecutorShutdownError",
+    "ExponentialBackoff",
+    "FailedItem",
+    "Pipeline",
+    "PipelineBuilder",
+    "PipelineError",
+    "PipelineResult",
+    "PipelineStats",
+    "QueryError",
+    "ScriptError",
+    "Stage",
+    "StageStats",
+    "StageValidationError",
+    "StatusEvent",
+    "StatusTracker",
+    "StatusType",
+    "TaskEvent",
+    "TaskEventType",
+    "TaskFailedError",
+    "TaskFunc",
+    "WorkerMetrics",
+    "WorkerState",
+    "WorkerStatus",
+    "__version__",
+    "call_rate_has_capacity",
+    "concurrency_limit",
+    "rate_limit",
+    "set_task_status",
+]
+
+_HOMES = {
+    "builder": ("PipelineBuilder",),
+    "context": (
+        "call_rate_has_capacity",
+        "concurrency_limit",
+        "rate_limit",
+        "set_task_status",
+    ),
+    "engine.retry": ("ExponentialBackoff",),
+    "exceptions": (
+        "AntFlowError",
+        "ExecutorShutdownError",
+        "PipelineError",
+        "QueryError",
+        "ScriptError",
+        "StageValidationError",
+        "TaskFailedError",
+    ),
+    "pipeline": ("Pipeline",),
+    "stage": ("Stage",),
+    "tracker": ("StatusTracker",),
+    "types": (
+        "DashboardProtocol",
+        "DashboardSnapshot",
+        "ErrorSummary",
+        "FailedItem",
+        "PipelineResult",
+        "PipelineStats",
+        "StageStats",
+        "StatusEvent",
+        "StatusType",
+        "TaskEvent",
+        "TaskEventType",
+        "TaskFunc",
+        "WorkerMetrics",
+        "WorkerState",
+        "WorkerStatus",
+    ),
+}
+"""Where each name lives. Nothing is loaded before it is asked for: many commands need only a few of them."""
+
+
+_SUBMODULES = ("context", "display", "exceptions", "pipeline", "tracker", "types", "utils")
+"""What ``import antflow`` makes reachable as attributes in AntFlow, and so in scripts written for it."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f"antflow_core.{name}")
+    for module, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(f"antflow_core.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,79 @@
+"""PipelineBuilder: a pipeline stage by stage, or one stage a task, with the usual settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable, Sequence
+from typing import Any, Literal
+
+from antflow_core.pipeline import DashboardKind, Pipeline
+from antflow_core.stage import Stage, task_name
+from antflow_core.tracker import StatusTracker
+from antflow_core.types import PipelineResult, TaskFunc
+
+
+class PipelineBuilder:
+    """Collects stages and makes a pipeline of them; all but `build` and `run` give the builder back."""
+
+    def __init__(self) -> None:
+        self._stages: list[Stage] = []
+        self._tracker: StatusTracker | None = None
+        self._collect_results = True
+
+    def add(
+        self,
+        name: str,
+        *tasks: TaskFunc,
+        workers: int = 5,
+        retries: int = 3,
+        retry_policy: Literal["per_task", "per_stage"] = "per_task",
+    ) -> PipelineBuilder:
+        """Add a stage.
+
+        Args:
+            retries: Attempts in all, at each task or at the stage, as `retry_policy` says.
+        """
+        stage = Stage(
+            name, workers, list(tasks), retry=retry_policy, task_attempts=retries, stage_attempts=retries
+        )
+        self._stages.append(stage)
+        return self
+
+    def with_tracker(self, tracker: StatusTracker | None) -> PipelineBuilder:
+        """Let `tracker` follow every item."""
+        self._tracker = tracker
+        return self
+
+    def collect_results(self, collect: bool = True) -> PipelineBuilder:
+        """Whether results are kept."""
+        self._collect_results = collect
+        return self
+
+    def build(self) -> Pipeline:
+        """Make the pipeline.
+
+        Raises:
+            PipelineError: No stage was added, or one cannot work.
+        """
+        return Pipeline(self._stages, self._collect_results, self._tracker)
+
+    async def run(
+        self,
+        items: Iterable[Any] | AsyncIterable[Any],
+        progress: bool = False,
+        dashboard: DashboardKind | None = None,
+    ) -> list[PipelineResult]:
+        """Make the pipeline and run it over `items`."""
+        return await self.build().run(items, progress=progress, dashboard=dashboard)
+
+
+def quick_pipeline(tasks: TaskFunc | Sequence[TaskFunc], *, workers: int, retries: int) -> Pipeline:
+    """A pipeline with one stage a task, named after it in CamelCase."""
+    builder = PipelineBuilder()
+    for task in tasks if isinstance(tasks, Sequence) else [tasks]:
+        builder.add(_camel_case(task_name(task)), task, workers=workers, retries=retries)
+    return builder.build()
+
+
+def _camel_case(name: str) -> str:
+    """``fetch_page`` → ``FetchPage``, as AntFlow names the stages of its quick pipelines."""
+    return "".join(word.title() for word in name.split("_"))

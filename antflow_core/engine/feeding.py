@@ -1,0 +1,119 @@
+"""Feeding: items from any iterable, async or not, become entries, one at a time as room appears."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sized
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from antflow_core.engine.channel import DEFAULT_PRIORITY
+
+if TYPE_CHECKING:
+    from antflow_core.engine.run import Run, StageRun
+
+_ENTRIES_PER_TURN = 256
+"""After so many without a wait the loop gets a turn: a queue without limit would keep it from all else."""
+
+
+class Entry:
+    """An item on its way through the stages.
+
+    Attributes:
+        sequence: Its place in the order of feeding, over all runs of its pipeline.
+        attempt: The coming or current attempt at its stage, from 1.
+        payload: What callbacks get: id, value, sequence and the item's other keys; made when first needed.
+    """
+
+    __slots__ = ("attempt", "id", "payload", "priority", "sequence", "value")
+
+    def __init__(self, item: Any, sequence: int, priority: int) -> None:
+        self.sequence = sequence
+        self.priority = priority
+        self.attempt = 1
+        self.payload: dict[Any, Any] | None = None
+        if isinstance(item, dict) and "id" in item:
+            self.id = item["id"]
+            self.value = item.get("value", item)
+            if len(item) > 2 or "value" not in item:
+                self.payload = {"id": self.id, "value": self.value, "_sequence_id": sequence, **item}
+                self.payload["value"] = self.value
+        else:
+            self.id = sequence
+            self.value = item
+
+    def payload_with(self, value: Any) -> dict[Any, Any]:
+        """The payload, always the same dict for one item, with the value of the moment."""
+        if self.payload is None:
+            self.payload = {"id": self.id, "value": value, "_sequence_id": self.sequence}
+        self.payload["value"] = value
+        return self.payload
+
+    def metadata(self) -> dict[Any, Any]:
+        """The payload without what the result says anyway."""
+        if self.payload is None:
+            return {}
+        return {k: v for k, v in self.payload.items() if k not in ("id", "value", "_sequence_id")}
+
+
+class Source:
+    """Items being fed to a run, and how many are still to come.
+
+    Attributes:
+        unfed: None where the items do not know their number.
+    """
+
+    __slots__ = ("items", "unfed")
+
+    def __init__(self, items: Iterable[Any] | AsyncIterable[Any]) -> None:
+        self.items = items
+        self.unfed = len(items) if isinstance(items, Sized) else None
+
+
+async def feed(
+    run: Run,
+    source: Source,
+    stage: StageRun,
+    *,
+    priority: int = DEFAULT_PRIORITY,
+    past_capacity: bool = False,
+) -> None:
+    """Admit a source's items to a stage until there are no more, or the run takes none any more.
+
+    Args:
+        past_capacity: Do not wait for room: who feeds is a worker of the run and would wait for himself.
+    """
+    run.sources.add(source)
+    try:
+        async with _one_by_one(source.items) as items:
+            async for item in items:
+                if source.unfed:
+                    source.unfed -= 1
+                if not await run.admit(Entry(item, run.next_sequence(), priority), stage, past_capacity):
+                    return
+    finally:
+        run.sources.discard(source)
+
+
+@asynccontextmanager
+async def _one_by_one(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[AsyncIterator[Any]]:
+    """Items as an async iterator that is closed when feeding ends early."""
+    if not isinstance(items, AsyncIterable):
+        source = _in_turns(items)
+        async with aclosing(source):
+            yield source
+        return
+    iterator = aiter(items)
+    try:
+        yield iterator
+    finally:
+        if inspect.isasyncgen(iterator):
+            await iterator.aclose()
+
+
+async def _in_turns(items: Iterable[Any]) -> Any:
+    for count, item in enumerate(items, start=1):
+        yield item
+        if not count % _ENTRIES_PER_TURN:
+            await asyncio.sleep(0)

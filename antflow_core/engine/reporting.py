@@ -1,0 +1,73 @@
+"""Reporting: keeps dashboards informed while a run lasts; what one raises is logged and harms nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from antflow_core.types import DashboardProtocol, PipelineResult
+
+if TYPE_CHECKING:
+    from antflow_core.pipeline import Pipeline
+
+logger = logging.getLogger("antflow.pipeline")
+
+
+class Reporter:
+    """Calls dashboards at the start, at once, at every interval, and at the end.
+
+    Args:
+        dashboards: Whom to inform; nothing is done for none.
+        pipeline: Where the snapshots come from.
+        interval_s: Between two updates.
+    """
+
+    def __init__(
+        self, dashboards: Sequence[DashboardProtocol], pipeline: Pipeline, interval_s: float = 0.5
+    ) -> None:
+        if not interval_s > 0:
+            raise ValueError(f"dashboard_update_interval must be more than 0 seconds, got {interval_s}")
+        self._dashboards = dashboards
+        self._pipeline = pipeline
+        self._interval_s = interval_s
+        self._timer: asyncio.TimerHandle | None = None
+        self._faulty: set[str] = set()
+
+    def begin(self) -> None:
+        """The run is about to be fed."""
+        if not self._dashboards:
+            return
+        total = self._pipeline.total_items or 0
+        for dashboard in self._dashboards:
+            self._call(dashboard.on_start, self._pipeline, total)
+        self._update_and_go_on()
+
+    def end(self, results: Sequence[PipelineResult]) -> None:
+        """The run is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._dashboards:
+            return
+        self._update()
+        for dashboard in self._dashboards:
+            self._call(dashboard.on_finish, list(results), self._pipeline.get_error_summary())
+
+    def _update_and_go_on(self) -> None:
+        self._update()
+        self._timer = asyncio.get_running_loop().call_later(self._interval_s, self._update_and_go_on)
+
+    def _update(self) -> None:
+        for dashboard in self._dashboards:
+            self._call(dashboard.on_update, self._pipeline.get_dashboard_snapshot())
+
+    def _call(self, method: Callable[..., object], *arguments: Any) -> None:
+        try:
+            method(*arguments)
+        except Exception:
+            name = getattr(method, "__qualname__", repr(method))
+            if name not in self._faulty:  # once: an update fails again at every interval
+                self._faulty.add(name)
+                logger.exception("Error in dashboard method %s; the run goes on", name)

@@ -1,0 +1,84 @@
+"""ResultStream: results one by one, in completion order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from antflow_core.engine.channel import Channel
+from antflow_core.types import PipelineResult
+
+if TYPE_CHECKING:
+    from antflow_core.engine.reporting import Reporter
+    from antflow_core.engine.run import Run
+
+
+class ResultStream(AsyncIterator[PipelineResult]):
+    """What ``Pipeline.stream()`` gives; the run begins with the first result asked for.
+
+    Leaving the loop early gives the run up. An async generator would need the generator hooks of the event
+    loop for that, which not every loop has.
+
+    Args:
+        begin: Starts the run with the given way out for its results.
+        reporter: Informed of beginning and end.
+        buffer_size: Results that may wait; None for no limit, 0 for none.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[Channel[PipelineResult]], Awaitable[Run]],
+        reporter: Reporter,
+        buffer_size: int | None,
+    ) -> None:
+        self._begin = begin
+        self._reporter = reporter
+        self._delivery: Channel[PipelineResult] = Channel(buffer_size)
+        self._run: Run | None = None
+        self._closed = False
+
+    async def __anext__(self) -> PipelineResult:
+        if self._closed:
+            raise StopAsyncIteration
+        try:
+            run = await self._begun()
+            result = self._delivery.take()
+            if result is None:
+                result = await self._delivery.wait()
+        except asyncio.CancelledError:
+            await self.aclose()
+            raise
+        if result is not None:
+            return result
+        self._finish()
+        run.raise_fatal()
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Give the run up, if it is not over, and wait for its workers' end."""
+        run = self._run
+        self._finish()
+        if run is not None and not run.ended:
+            run.cancel()
+            await run.wait_ended()
+
+    def __del__(self) -> None:
+        """The loop over the results was left; nobody can wait here, the workers end by themselves."""
+        with suppress(RuntimeError):  # the event loop may be closed already
+            self._finish()
+            if self._run is not None:
+                self._run.cancel()
+
+    async def _begun(self) -> Run:
+        if self._run is None:
+            self._run = await self._begin(self._delivery)
+            self._reporter.begin()
+        return self._run
+
+    def _finish(self) -> None:
+        if not self._closed:
+            self._closed = True
+            if self._run is not None:
+                self._reporter.end(())

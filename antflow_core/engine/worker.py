@@ -1,0 +1,364 @@
+"""Worker: the loop that takes items from a stage's queue, performs its tasks and hands them on."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from antflow_core.context import WorkerContext, worker_state_var
+from antflow_core.engine.feeding import Entry
+from antflow_core.engine.invoke import TaskCall
+from antflow_core.types import StatusType, TaskEventType
+
+if TYPE_CHECKING:
+    from antflow_core.engine.run import Run, StageRun
+
+logger = logging.getLogger("antflow.pipeline")
+
+_ENTRIES_PER_TURN = 64
+"""Tasks that never suspend would let one worker empty a queue while the loop waits; so it gets a turn."""
+
+
+class _Unfinished(Exception):  # noqa: N818  no error: it unwinds to the loop once the item is taken care of
+    """The item is not to be handed on: it failed, was put back, or was dropped."""
+
+
+class Worker:
+    """One of a stage's workers.
+
+    Args:
+        run: The run it belongs to; told about every end of an entry.
+        stage: Its stage.
+        context: Its state that others may read.
+    """
+
+    def __init__(self, run: Run, stage: StageRun, context: WorkerContext) -> None:
+        self._run = run
+        self._stage = stage
+        self._context = context
+        self._name = context.worker_name
+        self._recorder = run.recorder
+        self._wall_offset = run.wall_offset
+        self._cancels_seen = 0
+        self._attempts = 1
+        self._started = 0.0  # when the item was taken
+        self._ended = 0.0  # when the latest attempt at a task ended
+        self._last_s = 0.0  # how long that took
+        self._spent_s = 0.0  # the item's tasks that came through
+
+    async def work(self) -> None:
+        """Work until the queue is closed; whatever goes wrong here ends the run, never the worker alone."""
+        worker_state_var.set(self._context)
+        task = asyncio.current_task()
+        assert task is not None
+        self._task: asyncio.Task[Any] = task
+        try:
+            await self._work()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001  SystemExit from a task must reach run(), not the loop
+            self._run.abort(error)
+        finally:
+            self._rest()
+
+    async def _work(self) -> None:
+        channel = self._stage.channel
+        turn = _ENTRIES_PER_TURN
+        while True:
+            entry = channel.take()
+            if entry is None:
+                self._rest()
+                entry = await channel.wait()
+                if entry is None:
+                    return
+                turn = _ENTRIES_PER_TURN
+            elif not turn:
+                self._rest()
+                await asyncio.sleep(0)
+                turn = _ENTRIES_PER_TURN
+            turn -= 1
+            await self._handle(entry)
+
+    async def _handle(self, entry: Entry) -> None:
+        """Take one entry through the stage, and on to the next."""
+        stage = self._stage
+        context = self._context
+        self._started = started = perf_counter()
+        context.processing_since = started + self._wall_offset
+        context.current_item_id = entry.id
+        context.status = "busy"
+        self._spent_s = 0.0
+        self._attempts = attempt = entry.attempt
+        self._cancels_seen = self._task.cancelling()
+        value = entry.value
+        if stage.skip_if is not None and await self._skips(stage.skip_if, entry):
+            await self._skip(entry)
+        else:
+            try:
+                if self._recorder is not None:
+                    waiting = self._report("in_progress", entry, attempt)
+                    if waiting is not None:
+                        await waiting
+                for task in stage.tasks:
+                    try:
+                        value = await self._attempt(entry, task, value, attempt)
+                    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  it is recorded
+                        value = await self._recover(entry, task, value, error)
+            except _Unfinished:
+                if context.overdue_call is not None:
+                    await self._wait_overdue(context.overdue_call)
+                return
+            waiting = self._complete(entry, value)
+            if waiting is not None:
+                await waiting
+        entry.value = value
+        entry.attempt = 1
+        waiting = self._run.hand_on(entry, stage.following)
+        if waiting is not None:
+            await waiting
+
+    def _rest(self) -> None:
+        context = self._context
+        context.status = "idle"
+        context.current_item_id = context.current_task = context.processing_since = None
+
+    async def _attempt(self, entry: Entry, task: TaskCall, value: Any, attempt: int) -> Any:
+        """Call one task once."""
+        if task.limit is not None:
+            await task.limit.acquire()
+        recorder = self._recorder
+        try:
+            if recorder is not None:
+                waiting = recorder.task(entry.id, self._stage.index, task.name, self._name, "start", attempt)
+                if waiting is not None:
+                    await waiting
+            self._context.current_task = task.name
+            started = perf_counter()
+            try:
+                result = await task.call(value)
+            finally:
+                self._ended = ended = perf_counter()
+                self._last_s = duration = ended - started
+        finally:
+            if task.limit is not None:
+                self._release(task.limit)
+        self._spent_s += duration
+        if recorder is not None:
+            waiting = recorder.task(
+                entry.id, self._stage.index, task.name, self._name, "complete", attempt, duration=duration
+            )
+            if waiting is not None:
+                await waiting
+        return result
+
+    def _release(self, limit: asyncio.Semaphore) -> None:
+        """Let the next worker into the task; a call that cannot be stopped is still inside."""
+        overdue = self._context.overdue_call
+        if overdue is None:
+            limit.release()
+        else:
+            overdue.add_done_callback(lambda _: limit.release())
+
+    def _is_being_cancelled(self, error: BaseException) -> bool:
+        """Whether a CancelledError means this worker; a task may raise one by itself."""
+        return isinstance(error, asyncio.CancelledError) and (
+            self._run.cancelling or self._task.cancelling() > self._cancels_seen
+        )
+
+    # After a failure
+
+    async def _recover(self, entry: Entry, task: TaskCall, value: Any, error: BaseException) -> Any:
+        """Attempt a task again after its first failure, as often as the stage allows."""
+        attempt = entry.attempt
+        failure: BaseException | None = error
+        try:
+            while failure is not None:
+                if self._is_being_cancelled(failure):
+                    raise failure
+                await self._after_failure(entry, task, failure, attempt)
+                failure = None
+                attempt += 1
+                self._attempts = max(self._attempts, attempt)
+                try:
+                    return await self._attempt(entry, task, value, attempt)
+                except (Exception, asyncio.CancelledError) as next_error:  # noqa: BLE001  it is recorded
+                    failure = next_error
+        finally:
+            del (
+                failure,
+                error,
+            )  # an error that is kept refers to this frame, and must not be referred to by it
+
+    async def _after_failure(self, entry: Entry, task: TaskCall, error: BaseException, attempt: int) -> None:
+        """Get ready for another attempt at the task; raise `_Unfinished` where there is none."""
+        policy = self._stage.retry
+        _add_note(error, f"stage {self._stage.name!r}, item {_shown(entry.id)}, attempt {attempt}")
+        again = policy.allows_another(error, attempt)
+        if self._recorder is not None:
+            event: TaskEventType = "retry" if again else "fail"
+            waiting = self._recorder.task(
+                entry.id,
+                self._stage.index,
+                task.name,
+                self._name,
+                event,
+                attempt,
+                duration=self._last_s,
+                error=error,
+            )
+            if waiting is not None:
+                await waiting
+        if not again:
+            await self._fail(entry, error, attempt)
+            raise _Unfinished
+        self._stage.retried += 1
+        if self._context.overdue_call is not None:
+            await self._wait_overdue(self._context.overdue_call)
+        if policy.per_stage:
+            await self._put_back(entry, error, attempt)
+            raise _Unfinished
+        self._context.current_task = f"waiting to retry {task.name}"
+        if not await self._run.pause(policy.wait_s(attempt)):
+            self._run.drop(1)
+            raise _Unfinished
+
+    async def _put_back(self, entry: Entry, error: BaseException, attempt: int) -> None:
+        """Queue the entry again for another attempt at the whole stage."""
+        self._count_failure()
+        if self._run.stopping:
+            self._run.drop(1)
+            return
+        entry.attempt = attempt + 1
+        spent_s = self._spent_s + self._last_s
+        waiting = self._report("retrying", entry, entry.attempt, duration=spent_s, error=error)
+        if waiting is not None:
+            await waiting
+        self._run.put_back(entry, self._stage, self._stage.retry.wait_s(attempt))
+
+    async def _fail(self, entry: Entry, error: BaseException, attempt: int) -> None:
+        logger.info("[%s] FAIL stage=%s id=%s error=%s", self._name, self._stage.name, entry.id, error)
+        self._count_failure()
+        self._context.failed += 1
+        self._stage.failed += 1
+        spent_s = self._spent_s + self._last_s
+        waiting = self._report("failed", entry, attempt, duration=spent_s, error=error)
+        if waiting is not None:
+            await waiting
+        on_failure = self._stage.stage.on_failure
+        if on_failure is not None:
+            await self._call_back(on_failure, "on_failure", entry, error, entry.value)
+        await self._run.fail_entry(entry, error, self._stage, attempt)
+
+    async def _wait_overdue(self, call: asyncio.Future[Any]) -> None:
+        """Wait for a call that timed out but cannot be stopped; its outcome no longer matters."""
+        self._context.current_task = f"{self._context.current_task} (timed out, not back yet)"
+        await asyncio.wait((call,))
+        if not call.cancelled():
+            call.exception()
+        self._context.overdue_call = None
+
+    # After a success
+
+    def _complete(self, entry: Entry, value: Any) -> Awaitable[None] | None:
+        self._context.current_task = None
+        self._count_success()
+        waiting = None
+        if self._recorder is not None:
+            waiting = self._report("completed", entry, self._attempts, duration=self._spent_s)
+        on_success = self._stage.stage.on_success
+        if on_success is None:
+            return waiting
+        return self._call_back(on_success, "on_success", entry, value, value, after=waiting)
+
+    async def _skips(self, skip_if: Callable[[Any], Any], entry: Entry) -> bool:
+        try:
+            answer = skip_if(entry.value)
+            return bool(await answer if inspect.isawaitable(answer) else answer)
+        except (Exception, asyncio.CancelledError) as error:
+            if self._is_being_cancelled(error):
+                raise
+            logger.warning("[%s] skip_if failed for id=%s, not skipped: %s", self._name, entry.id, error)
+            return False
+
+    async def _skip(self, entry: Entry) -> None:
+        self._ended = perf_counter()
+        self._stage.skipped += 1
+        self._count_success()
+        waiting = self._report("skipped", entry, 0)
+        if waiting is not None:
+            await waiting
+        on_skip = self._stage.stage.on_skip
+        if on_skip is not None:
+            await self._call_back(on_skip, "on_skip", entry, entry.value, entry.value)
+
+    # Telling others
+
+    def _count_success(self) -> None:
+        self._stage.completed += 1
+        context = self._context
+        context.processed += 1
+        context.processing_s += self._ended - self._started
+        context.last_active = self._ended + self._wall_offset
+
+    def _count_failure(self) -> None:
+        context = self._context
+        context.processing_s += self._ended - self._started
+        context.last_active = self._ended + self._wall_offset
+
+    def _report(
+        self,
+        status: StatusType,
+        entry: Entry,
+        attempt: int,
+        *,
+        duration: float | None = None,
+        error: BaseException | None = None,
+    ) -> Awaitable[None] | None:
+        """Record a status; gives what is to be waited for."""
+        if self._recorder is None:
+            return None
+        return self._recorder.status(
+            entry.id, self._stage.index, status, self._name, attempt=attempt, duration=duration, error=error
+        )
+
+    async def _call_back(
+        self,
+        callback: Callable[..., Any],
+        field: str,
+        entry: Entry,
+        outcome: Any,
+        value: Any,
+        *,
+        after: Awaitable[None] | None = None,
+    ) -> None:
+        """Call one of the stage's callbacks; what it raises is logged and never fails the item."""
+        if after is not None:
+            await after
+        try:
+            waiting = callback(entry.id, outcome, entry.payload_with(value))
+            if inspect.isawaitable(waiting):
+                await waiting
+        except (Exception, asyncio.CancelledError) as error:
+            if self._is_being_cancelled(error):
+                raise
+            logger.exception("[%s] Error in %s callback for id=%s", self._name, field, entry.id)
+
+
+def _add_note(error: BaseException, note: str) -> None:
+    """Say in the error which item it hit; an error object that is raised again gets no line twice."""
+    try:
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+    except Exception:  # noqa: BLE001  a class of the script's may refuse attributes
+        logger.debug("no note could be added to %s", type(error).__name__)
+
+
+def _shown(item_id: object) -> str:
+    try:
+        return repr(item_id)
+    except Exception:  # noqa: BLE001  a class of the script's may raise anything
+        return f"<{type(item_id).__name__}>"

@@ -1,0 +1,480 @@
+"""Pipeline: its lifecycle (run, stream, or start, feed, join, shut down) and the reading of how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncIterable, Iterable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+
+from antflow_core.context import PipelineObserver, observer_var, worker_state_var
+from antflow_core.engine import statistics
+from antflow_core.engine.channel import DEFAULT_PRIORITY, Channel
+from antflow_core.engine.feeding import Source, feed
+from antflow_core.engine.reporting import Reporter
+from antflow_core.engine.run import Run, StageRun
+from antflow_core.engine.stream import ResultStream
+from antflow_core.exceptions import PipelineError, StageValidationError
+from antflow_core.stage import Stage, validate_stages
+from antflow_core.tracker import StatusTracker
+from antflow_core.types import (
+    DashboardProtocol,
+    DashboardSnapshot,
+    ErrorSummary,
+    PipelineResult,
+    PipelineStats,
+    StageStats,
+    StatusEvent,
+    StatusType,
+    TaskEvent,
+    TaskEventType,
+    TaskFunc,
+    WorkerMetrics,
+    WorkerState,
+)
+
+if TYPE_CHECKING:
+    from antflow_core.builder import PipelineBuilder
+
+# Scripts written for AntFlow import these from here, those that this module does not use too.
+__all__ = [
+    "DashboardSnapshot",
+    "ErrorSummary",
+    "Pipeline",
+    "PipelineBuilder",
+    "PipelineError",
+    "PipelineResult",
+    "PipelineStats",
+    "Stage",
+    "StageStats",
+    "StageValidationError",
+    "StatusEvent",
+    "StatusTracker",
+    "StatusType",
+    "TaskEvent",
+    "TaskEventType",
+    "TaskFunc",
+    "WorkerMetrics",
+    "WorkerState",
+]
+
+DashboardKind = Literal["compact", "detailed", "full"]
+
+logger = logging.getLogger("antflow.pipeline")
+
+
+class Pipeline:
+    """Takes items through stages of concurrent workers.
+
+    Run it over items (`run`), over items with the results one by one (`stream`), or start it, feed it and
+    join it. After any of these it can be started or run again; each start-to-end counts and collects anew,
+    only the running numbers of items go on.
+
+    Args:
+        stages: In the order items pass them.
+        collect_results: Keep results for `results` and as what `run` returns.
+        status_tracker: Follows every item.
+
+    Attributes:
+        stages: As given.
+
+    Raises:
+        PipelineError: There is no stage, or the first is a pull stage.
+        StageValidationError: A stage is described wrongly.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        collect_results: bool = True,
+        status_tracker: StatusTracker | None = None,
+    ) -> None:
+        self.stages = list(stages)
+        validate_stages(self.stages)
+        self._collect_results = collect_results
+        self._own_tracker = status_tracker
+        self._tracker = status_tracker
+        self._numbers = itertools.count()
+        self._observer: PipelineObserver | None = None
+        self._opening = False
+        self._stop_requested = False
+        self._opened = False
+        self._in_use = False
+        self._entered = False
+        self._run = self._new_run()
+
+    @staticmethod
+    def create() -> PipelineBuilder:
+        """A builder: ``Pipeline.create().add("Fetch", fetch, workers=5).build()``."""
+        from antflow_core.builder import PipelineBuilder  # late: the builder is made of pipelines
+
+        return PipelineBuilder()
+
+    @staticmethod
+    async def quick(
+        items: Iterable[Any] | AsyncIterable[Any],
+        tasks: TaskFunc | Sequence[TaskFunc],
+        workers: int = 5,
+        retries: int = 3,
+        progress: bool = False,
+        dashboard: DashboardKind | None = None,
+    ) -> list[PipelineResult]:
+        """Run items through a stage for each task.
+
+        Args:
+            tasks: One, or several in order; the stages are named after them in CamelCase.
+            workers: Of each stage.
+            retries: Attempts in all at each task.
+        """
+        from antflow_core.builder import quick_pipeline  # late: the builder is made of pipelines
+
+        pipeline = quick_pipeline(tasks, workers=workers, retries=retries)
+        return await pipeline.run(items, progress=progress, dashboard=dashboard)
+
+    # Lifecycle
+
+    async def run(
+        self,
+        items: Iterable[Any] | AsyncIterable[Any],
+        progress: bool = False,
+        dashboard: DashboardKind | None = None,
+        custom_dashboard: DashboardProtocol | None = None,
+        dashboard_update_interval: float = 0.5,
+    ) -> list[PipelineResult]:
+        """Take all items through all stages.
+
+        Cancelling it ends all workers. On a pipeline that is started already, the items join those fed
+        before, and the pipeline is shut down when all are through.
+
+        Args:
+            items: Taken one at a time as room appears.
+            progress: Show one line of progress.
+            dashboard: Show a dashboard in the terminal.
+            custom_dashboard: Is informed of start, progress and end.
+            dashboard_update_interval: Seconds between two updates.
+
+        Returns:
+            The results in input order; failed items are not among them, see `get_error_summary`.
+
+        Raises:
+            PipelineError: It is running already.
+            ValueError: `progress` and `dashboard` together, an unknown dashboard, or a wrong interval.
+        """
+        displays = _displays(progress, dashboard, custom_dashboard, items)
+        reporter = Reporter(displays, self, dashboard_update_interval)
+        source = Source(items)
+        run = await self._begin(source)
+        self._in_use = True
+        try:
+            reporter.begin()
+            run.feed_in_background(source)
+            await run.wait_ended()
+        except asyncio.CancelledError:
+            run.cancel()
+            await run.wait_ended()
+            raise
+        finally:
+            self._in_use = False
+            reporter.end(self.results)
+        run.raise_fatal()
+        return self.results
+
+    def stream(
+        self,
+        items: Iterable[Any] | AsyncIterable[Any],
+        progress: bool = False,
+        buffer_size: int | None = None,
+    ) -> ResultStream:
+        """Take all items through all stages and give the results, failures too, in completion order.
+
+        Leaving the loop over it early ends all workers; `aclose()` waits for that.
+
+        Args:
+            progress: Show one line of progress.
+            buffer_size: Results that may wait to be taken; with so many, workers wait. None for no limit, 0
+                for handing over only to who waits.
+
+        Raises:
+            ValueError: `buffer_size` is negative.
+        """
+        if buffer_size is not None and buffer_size < 0:
+            raise ValueError(f"buffer_size must be None (no limit) or 0 and more, got {buffer_size}")
+        source = Source(items)
+
+        async def begin(delivery: Channel[PipelineResult]) -> Run:
+            if self._opened and not self._run.stopping:
+                raise PipelineError("Pipeline is already running")
+            run = await self._begin(source, delivery)
+            run.feed_in_background(source)
+            return run
+
+        return ResultStream(begin, Reporter(_displays(progress, None, None, items), self), buffer_size)
+
+    async def start(self) -> None:
+        """Start the workers, to be fed.
+
+        Raises:
+            PipelineError: It is running already.
+        """
+        await self._wait_stopped()
+        if self._opened and self._run.started and not self._run.starts_when_needed:
+            raise PipelineError("Pipeline is already running")
+        run = self._open()
+        run.starts_when_needed = False
+        if not run.started and not run.ended:
+            run.start()
+
+    async def feed(
+        self,
+        items: Iterable[Any] | AsyncIterable[Any],
+        target_stage: str | None = None,
+        priority: int = DEFAULT_PRIORITY,
+    ) -> None:
+        """Queue items; waits for room where the queue is full, except inside a task of this pipeline.
+
+        What is fed before the start waits for it. Inside ``async with`` the pipeline starts by itself once
+        somebody would wait for that in vain.
+
+        Args:
+            items: Taken one at a time as room appears.
+            target_stage: Where to queue them; the first stage if None.
+            priority: A lower number goes first; equal ones keep order.
+
+        Raises:
+            ValueError: There is no such stage.
+        """
+        run = self._run if self._is_inside() else self._open()
+        await feed(
+            run,
+            Source(items),
+            self._stage_run(run, target_stage),
+            priority=priority,
+            past_capacity=self._is_inside(),
+        )
+
+    async def feed_async(
+        self, items: AsyncIterable[Any], target_stage: str | None = None, priority: int = DEFAULT_PRIORITY
+    ) -> None:
+        """Queue the items of an async iterable, as `feed` does."""
+        await self.feed(items, target_stage, priority)
+
+    async def join(self) -> None:
+        """Wait until nothing is queued, in hand or waiting for a retry.
+
+        Raises:
+            PipelineError: Called inside a task of this pipeline, or items wait and it was never started.
+        """
+        run = self._run
+        if self._is_inside():
+            raise PipelineError("join() inside a task of the same pipeline would wait for itself")
+        run.start_if_needed()
+        if run.outstanding and not run.started and not run.stopping:
+            raise PipelineError(f"{run.outstanding} item(s) wait for start(): join() would wait for ever")
+        await run.wait_drained()
+        run.raise_fatal()
+
+    async def shutdown(self) -> None:
+        """Finish the items in hand, drop the rest, and log how many.
+
+        Inside a task of this pipeline it does not wait for the end.
+        """
+        run = self._run
+        if not self._opened:
+            return
+        run.stop()
+        if self._is_inside():
+            return
+        try:
+            await run.wait_ended()
+        except asyncio.CancelledError:
+            run.cancel()
+            raise
+        if not run.fatal_raised and not self._in_use:
+            run.raise_fatal()
+
+    def request_stop(self) -> None:
+        """Take no more input, finish the items in hand, drop the queued rest; `run` and `join` then return.
+
+        Does nothing where nothing runs. May be called at any time on the loop's thread.
+        """
+        if self._opening:
+            self._stop_requested = True
+        elif self._opened:
+            self._run.stop()
+
+    async def __aenter__(self) -> Self:
+        self._entered = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._opened and error is not None and not isinstance(error, Exception):
+            self._run.cancel()
+        self._entered = False
+        await self.shutdown()
+
+    # Reading
+
+    @property
+    def results(self) -> list[PipelineResult]:
+        """The results until now in input order; failed items are not among them."""
+        return sorted(self._run.results, key=lambda result: result.sequence_id)
+
+    @property
+    def status_tracker(self) -> StatusTracker | None:
+        """The tracker in use: the pipeline's own, else the one its observer gave it."""
+        return self._tracker
+
+    @property
+    def run_number(self) -> int | None:
+        """The number of the current or last run in the tracker's log; None where nobody tracks."""
+        return None if self._run.recorder is None else self._run.recorder.run
+
+    @property
+    def total_items(self) -> int | None:
+        """How many items there are and will be; None while a source is fed that does not know its number."""
+        return statistics.total_items(self._run)
+
+    @property
+    def dropped_items(self) -> int:
+        """Items that were fed and given up, because the pipeline was stopped or cancelled."""
+        return self._run.dropped
+
+    def get_stats(self) -> PipelineStats:
+        """The items, counted."""
+        return statistics.pipeline_stats(self._run)
+
+    def get_worker_names(self) -> dict[str, list[str]]:
+        """Worker names by stage name, in order."""
+        return {stage.name: stage.worker_names() for stage in self.stages}
+
+    def get_worker_states(self) -> dict[str, WorkerState]:
+        """What each worker is doing, by name."""
+        return statistics.worker_states(self._run)
+
+    def get_worker_metrics(self) -> dict[str, WorkerMetrics]:
+        """What each worker has done, by name."""
+        return statistics.worker_metrics(self._run)
+
+    def get_dashboard_snapshot(self) -> DashboardSnapshot:
+        """Everything of this moment; costs O(stages + workers)."""
+        return statistics.snapshot(self._run)
+
+    def get_error_summary(self) -> ErrorSummary:
+        """The items that failed."""
+        return self._run.failures.summary()
+
+    # Inside
+
+    def _new_run(self, delivery: Channel[PipelineResult] | None = None) -> Run:
+        run = Run(
+            self.stages,
+            collect=self._collect_results,
+            next_sequence=self._numbers.__next__,
+            on_end=self._run_ended,
+        )
+        run.delivery = delivery
+        return run
+
+    async def _begin(self, source: Source, delivery: Channel[PipelineResult] | None = None) -> Run:
+        """Get a run going that will be fed with `source`."""
+        await self._wait_stopped()
+        if self._in_use:
+            raise PipelineError("Pipeline is already running")
+        run = self._open(source, delivery)
+        if not run.started and not run.ended:
+            run.start()
+        return run
+
+    async def _wait_stopped(self) -> None:
+        """Wait for the end of a run that is on its way there."""
+        if self._opened and self._run.stopping:
+            await self._run.wait_ended()
+
+    def _open(self, source: Source | None = None, delivery: Channel[PipelineResult] | None = None) -> Run:
+        """The run that takes items now; after the last has ended a new one, with tracker and observer."""
+        if self._opened:
+            if source is not None:
+                self._run.sources.add(source)
+            return self._run
+        run = self._run = self._new_run(delivery)
+        if source is not None:
+            run.sources.add(source)
+        run.starts_when_needed = self._entered
+        self._opened = True
+        given = self._announce_start()
+        self._tracker = self._own_tracker or given
+        if self._tracker is not None:
+            run.recorder = self._tracker.begin_run([stage.name for stage in self.stages])
+        if self._stop_requested:
+            run.stop()
+        return run
+
+    def _announce_start(self) -> StatusTracker | None:
+        self._observer = observer_var.get()
+        self._opening, self._stop_requested = True, False
+        try:
+            return None if self._observer is None else self._observer.pipeline_starting(self)
+        except Exception:
+            logger.exception("Error in the observer's pipeline_starting")
+            return None
+        finally:
+            self._opening = False
+
+    def _run_ended(self) -> None:
+        self._opened = False
+        if self._observer is not None:
+            try:
+                self._observer.pipeline_ended(self)
+            except Exception:
+                logger.exception("Error in the observer's pipeline_ended")
+
+    def _is_inside(self) -> bool:
+        """Whether the caller is a task of this pipeline's current run."""
+        worker = worker_state_var.get()
+        return worker is not None and worker.run is self._run
+
+    def _stage_run(self, run: Run, name: str | None) -> StageRun:
+        if name is None:
+            return run.stages[0]
+        for stage in run.stages:
+            if stage.name == name:
+                return stage
+        raise ValueError(f"Stage {name!r} not found in pipeline; there are {[s.name for s in run.stages]}")
+
+
+def _displays(
+    progress: bool,
+    dashboard: DashboardKind | None,
+    custom: DashboardProtocol | None,
+    items: object,
+) -> list[DashboardProtocol]:
+    """What to inform of a run.
+
+    Raises:
+        ValueError: Two displays want the terminal, or there is none of that name.
+    """
+    if progress and dashboard is not None:
+        raise ValueError("Cannot use both 'progress' and 'dashboard': they would draw on the same terminal")
+    if dashboard is not None and dashboard not in get_args(DashboardKind):
+        raise ValueError(f"Unknown dashboard {dashboard!r}; use 'compact', 'detailed' or 'full'")
+    kind: Literal["progress", "compact", "detailed", "full"] | None = "progress" if progress else dashboard
+    displays = []
+    if kind is not None:
+        from antflow_core.display import create_display  # late: it loads rich, which few runs need
+
+        displays.append(create_display(kind, len(items) if isinstance(items, Sequence) else None))
+    if custom is not None:
+        displays.append(custom)
+    return displays
+
+
+def __getattr__(name: str) -> Any:
+    if name == "PipelineBuilder":
+        from antflow_core.builder import PipelineBuilder  # late: the builder is made of pipelines
+
+        return PipelineBuilder
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
