@@ -1,0 +1,158 @@
+"""The bundled examples and the README's own run as real processes, as a newcomer would run them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "resources" / "examples"
+SUMMARY = re.compile(r"completed ([\d,]+), failed ([\d,]+), skipped ([\d,]+) in .+")
+TIME_LIMIT_S = 100.0
+
+
+def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A Python process in a folder of its own, with every warning shown and no settings of ours."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ANTFLOW", "COV"))
+    }
+    environment.update(PYTHONPATH=str(ROOT), PYTHONUTF8="1", PYTHONWARNINGS="default", TMPDIR=str(folder))
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=TIME_LIMIT_S,
+        check=False,
+    )
+
+
+def run_script(script: Path, *arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    return run("-m", "antflow_core", "run", script, *arguments, folder=folder)
+
+
+def counts(ended: subprocess.CompletedProcess[str]) -> tuple[int, int, int]:
+    """Completed, failed and skipped, from the last line."""
+    found = SUMMARY.fullmatch(ended.stdout.splitlines()[-1])
+    assert found is not None, ended.stdout + ended.stderr
+    completed, failed, skipped = (int(count.replace(",", "")) for count in found.groups())
+    return completed, failed, skipped
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """A small tree: three sound modules, three that are broken in different ways, two that are left out."""
+    root = tmp_path / "sources"
+    for folder in ("package", "site-packages", "__pycache__"):
+        (root / folder).mkdir(parents=True)
+    (root / "long.py").write_text("import os\n\n\ndef first():\n    return os\n\n\nclass Second:\n    pass\n")
+    (root / "short.py").write_text("x = 1\n")
+    (root / "package" / "latin.py").write_bytes("# -*- coding: latin-1 -*-\nname = 'é'\n".encode("latin-1"))
+    (root / "package" / "syntax.py").write_text("def broken(:\n")
+    (root / "package" / "unknown.py").write_text("# -*- coding: uft-8 -*-\n")
+    (root / "package" / "bytes.py").write_bytes(b"x = 1\n" * 3000 + b"name = '\xff'\n")
+    (root / "odd.py").write_text("pattern = '\\d' if 1 is 1 else 0\n")
+    (root / "site-packages" / "other.py").write_text("x = 1\n")
+    (root / "__pycache__" / "other.py").write_text("x = 1\n")
+    return root
+
+
+def test_the_bundled_example_measures_a_tree_and_survives_its_broken_files(
+    sources: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "modules.sqlite"
+    ended = run_script(EXAMPLES / "stdlib_sources.py", "--root", sources, "--out", out, folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert counts(ended) == (4, 3, 0)
+    assert "7 source files" in ended.stdout
+    assert str(out) in ended.stdout
+    assert "SyntaxError: 2" in ended.stdout
+    assert "UnicodeDecodeError: 1" in ended.stdout
+    assert "SyntaxWarning" not in ended.stderr
+    assert "DeprecationWarning" not in ended.stderr
+    with closing(sqlite3.connect(out)) as connection:
+        rows = connection.execute(
+            "SELECT name, lines, functions, classes, imports, longest_function FROM modules ORDER BY name"
+        ).fetchall()
+    assert rows == [
+        ("long.py", 9, 1, 1, 1, 2),
+        ("odd.py", 1, 0, 0, 0, 0),
+        ("package/latin.py", 2, 0, 0, 0, 0),
+        ("short.py", 1, 0, 0, 0, 0),
+    ]
+
+
+def test_the_bundled_example_measures_the_real_library_and_says_where(tmp_path: Path) -> None:
+    ended = run_script(EXAMPLES / "stdlib_sources.py", "--limit", "60", folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    completed, failed, skipped = counts(ended)
+    assert completed + failed == 60
+    assert skipped == 0
+    assert f"{completed:,} modules measured, in {tmp_path}" in ended.stdout
+    table = ended.stdout.partition("module\n")[2].splitlines()
+    assert len([line for line in table if line.endswith(".py")]) >= 5
+
+
+def test_the_bundled_example_can_be_run_into_the_same_file_again(sources: Path, tmp_path: Path) -> None:
+    arguments = ("--root", sources, "--out", tmp_path / "modules.sqlite")
+    for _ in range(2):
+        ended = run_script(EXAMPLES / "stdlib_sources.py", *arguments, folder=tmp_path)
+        assert counts(ended) == (4, 3, 0)
+
+
+def test_the_bundled_example_explains_its_arguments(tmp_path: Path) -> None:
+    ended = run_script(EXAMPLES / "stdlib_sources.py", "--help", folder=tmp_path)
+    assert ended.returncode == 0
+    assert "--root" in ended.stdout
+    assert "--limit" in ended.stdout
+    assert "--out" in ended.stdout
+
+
+def test_first_steps_prices_the_orders_and_has_a_few_failures(tmp_path: Path) -> None:
+    ended = run_script(EXAMPLES / "first_steps.py", folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    completed, failed, _ = counts(ended)
+    assert completed + failed == 200
+    assert failed >= 5
+    assert f"{completed} of 200 orders priced" in ended.stdout
+
+
+@pytest.mark.parametrize("hosted", [True, False])
+def test_headless_runs_hosted_and_by_itself(hosted: bool, tmp_path: Path) -> None:
+    script = EXAMPLES / "headless.py"
+    ended = run_script(script, folder=tmp_path) if hosted else run(script, folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("Starting 200 items\n")
+    assert "Done: 196 results, 4 failed" in ended.stdout
+    assert "Failed: item 49 in Double, 50 is not welcome" in ended.stdout
+    assert "failed @ Double" in ended.stdout
+    if hosted:
+        assert counts(ended) == (196, 4, 0)
+
+
+def readme_examples() -> list[str]:
+    """The README's blocks of Python that are whole programs."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    return [block for block in blocks if "async def main" in block]
+
+
+def test_the_readme_has_programs() -> None:
+    assert readme_examples()
+
+
+@pytest.mark.parametrize("number", range(len(readme_examples())))
+def test_the_programs_in_the_readme_run_as_they_stand(number: int, tmp_path: Path) -> None:
+    program = readme_examples()[number]
+    script = tmp_path / f"program_{number}.py"
+    script.write_text(program, encoding="utf-8")
+    ended = run(script, folder=tmp_path) if "asyncio.run(" in program else run_script(script, folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "failed" in ended.stdout
