@@ -1,0 +1,114 @@
+"""What every viewer sees of a run: its state, its pipelines, its log and its outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from antflow_core.types import DashboardSnapshot
+
+if TYPE_CHECKING:
+    from antflow_core.history.event_log import EventLog
+
+
+class RunState(StrEnum):
+    """Where a run stands: ``FINISHED`` even if items failed, ``FAILED`` if the script raised or could not."""
+
+    READY = "ready"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will happen any more."""
+        return self in (RunState.FINISHED, RunState.STOPPED, RunState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """What does not change in a stage while it runs.
+
+    Attributes:
+        capacity: What its queue holds; 0 where the stage has no queue (``pull``), None where it is unbounded.
+        tasks: Task names in order.
+    """
+
+    name: str
+    workers: int
+    capacity: int | None
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineView:
+    """One start-to-end of one pipeline.
+
+    Attributes:
+        run: Its number in the log of the source, from 1; 0 until its first event.
+        name: How to call it: its stages, ``Fetch → Parse → Save``.
+        snapshot: Fresh while it runs, the last one after that.
+    """
+
+    run: int
+    name: str
+    stages: tuple[StageView, ...]
+    snapshot: DashboardSnapshot
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """How a run came out.
+
+    Attributes:
+        completed: Items that ended in a result, over all pipelines.
+        failed: Items that ended with an error.
+        skipped: Stages skipped.
+        error: What the script raised, or why it could not run.
+        message: One sentence for a person; None where there is nothing to say.
+        traceback: From the script's own first frame; None where a traceback would not help.
+        exit_code: 0 done or stopped, 1 the script raised or exited with another code, 2 nothing to run.
+    """
+
+    state: RunState
+    completed: int
+    failed: int
+    skipped: int
+    duration_s: float
+    error: BaseException | None = None
+    message: str | None = None
+    traceback: str | None = None
+    exit_code: int = 0
+
+    def summary_line(self) -> str:
+        """The counts in one line: ``completed 1912, failed 13, skipped 0 in 6.4 s``."""
+        counts = f"completed {self.completed}, failed {self.failed}, skipped {self.skipped}"
+        return f"{counts} in {self.duration_s:.1f} s"
+
+
+class RunSource(Protocol):
+    """A run that can be watched. Everything is called on the loop's thread."""
+
+    @property
+    def log(self) -> EventLog:
+        """Every event of the run, whichever pipeline it came from."""
+
+    @property
+    def state(self) -> RunState:
+        """Where the run stands."""
+
+    def pipelines(self) -> list[PipelineView]:
+        """Every pipeline the run started, in order of start; O(stages + workers) for each that still runs."""
+
+    async def run(self) -> RunOutcome:
+        """Run to the end. Never raises what the script raised: that is in the outcome."""
+
+    def stop(self) -> None:
+        """Finish the items in hand, drop the rest."""
+
+    def cancel(self) -> None:
+        """End at once."""
