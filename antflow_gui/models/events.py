@@ -1,0 +1,225 @@
+"""The event table's model: one row a status event, read from the log a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+
+from antflow_core.history.event_log import EventLog
+from antflow_core.history.records import KINDS, STATUS_COUNT, EventRow
+from antflow_core.history.search import SearchResult, search
+from antflow_core.units import format_duration
+
+TIME, ITEM, STAGE, STATUS, WORKER, TRY, TOOK, ERROR = range(8)
+COLUMN_NAMES = ("Time", "Item", "Stage", "Status", "Worker", "Try", "Took", "Error")
+RIGHT_ALIGNED = frozenset({TIME, TRY, TOOK})
+STATUS_KINDS = KINDS[:STATUS_COUNT]
+
+# Plain integers: making or comparing a Qt enum costs microseconds, and a repaint asks thousands of times.
+_DISPLAY = int(Qt.ItemDataRole.DisplayRole)
+_TOOL_TIP = int(Qt.ItemDataRole.ToolTipRole)
+_ALIGNMENT = int(Qt.ItemDataRole.TextAlignmentRole)
+ITEM_ROLE = int(Qt.ItemDataRole.UserRole) + 1
+STATUS_ROLE = ITEM_ROLE + 1
+LOG_ROW_ROLE = ITEM_ROLE + 2
+ERROR_ROLE = ITEM_ROLE + 3
+
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+_HORIZONTAL = Qt.Orientation.Horizontal
+
+_PAGE_ROWS = 64
+_PAGES_KEPT = 64
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class EventCells(NamedTuple):
+    """One row of the table, ready to be drawn."""
+
+    texts: tuple[str, ...]
+    status: str
+    item: int
+    log_row: int
+    error: int
+
+
+_ANSWERS: dict[int, Callable[[EventCells, int], Any]] = {
+    _DISPLAY: lambda cells, column: cells.texts[column],
+    _TOOL_TIP: lambda cells, column: cells.texts[column] or None,
+    _ALIGNMENT: lambda cells, column: _RIGHT if column in RIGHT_ALIGNED else _LEFT,
+    ITEM_ROLE: lambda cells, column: cells.item,
+    STATUS_ROLE: lambda cells, column: cells.status,
+    LOG_ROW_ROLE: lambda cells, column: cells.log_row,
+    ERROR_ROLE: lambda cells, column: cells.error,
+}
+
+
+class EventsModel(QAbstractTableModel):
+    """The status events of a log that match a query, in order of arrival, newest last.
+
+    Holds row numbers of the log, made by the search; ten million rows cost 80 MB and no more time than ten.
+    Call `refresh` to take in what is new. The model is reset only by `set_history` and `set_query`.
+    """
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._log: EventLog | None = None
+        self._query = ""
+        self._result: SearchResult | None = None
+        self._row_count = 0
+        self._pages: dict[int, list[EventCells]] = {}
+        self._counts = np.zeros(len(KINDS), dtype=np.int64)
+        self._counted_to = 0
+
+    @property
+    def history(self) -> EventLog | None:
+        """The log that is shown."""
+        return self._log
+
+    @property
+    def query(self) -> str:
+        """The query in force."""
+        return self._query
+
+    @property
+    def total_events(self) -> int:
+        """How many status events there are, matching or not."""
+        return int(self._counts[: len(STATUS_KINDS)].sum())
+
+    def event_counts(self) -> dict[str, int]:
+        """How many events of each status there are, matching or not: what ``status:…`` alone would show."""
+        return {kind: int(self._counts[number]) for number, kind in enumerate(STATUS_KINDS)}
+
+    def set_history(self, log: EventLog | None) -> None:
+        """Show another log, or none; the query stays in force."""
+        self.beginResetModel()
+        self._log = log
+        self._result = search(log, self._query, status_rows_only=True) if log is not None else None
+        self._counts[:] = 0
+        self._counted_to = log.first_row if log is not None else 0
+        self._count_new_events()
+        self._forget_rows()
+        self.endResetModel()
+
+    def set_query(self, text: str) -> None:
+        """Show what matches a query.
+
+        Raises:
+            QueryError: The query is faulty; the model is left as it was.
+        """
+        text = text.strip()
+        if text == self._query:
+            return
+        log = self._log if self._log is not None else EventLog()
+        result = search(log, text, status_rows_only=True)
+        self.beginResetModel()
+        self._query = text
+        self._result = result if self._log is not None else None
+        self._forget_rows()
+        self.endResetModel()
+
+    def refresh(self) -> bool:
+        """Take in what the log has gained; returns whether there was anything, matching or not."""
+        log, result = self._log, self._result
+        if log is None or result is None or log.next_row == self._counted_to:
+            return False
+        self._count_new_events()
+        result.update()
+        row_count = len(result)
+        if row_count > self._row_count:
+            self.beginInsertRows(QModelIndex(), self._row_count, row_count - 1)
+            self._pages.pop(self._row_count // _PAGE_ROWS, None)
+            self._row_count = row_count
+            self.endInsertRows()
+        return True
+
+    def cells(self, row: int) -> EventCells:
+        """A row's cells, from the page it is on."""
+        number, offset = divmod(row, _PAGE_ROWS)
+        page = self._pages.get(number)
+        if page is None:
+            page = self._load_page(number)
+        return page[offset]
+
+    def row_of(self, log_row: int) -> int | None:
+        """The table's row of a row of the log, None where the query leaves it out."""
+        if self._result is None:
+            return None
+        rows = self._result.rows[: self._row_count]
+        row = int(np.searchsorted(rows, log_row))
+        return row if row < len(rows) and rows[row] == log_row else None
+
+    def row_text(self, rows: Sequence[int]) -> str:
+        """Rows as tab-separated lines under the column names, for a spreadsheet or a message."""
+        lines = ["\t".join(COLUMN_NAMES)]
+        lines += ["\t".join(" ".join(text.split()) for text in self.cells(row).texts) for row in rows]
+        return "\n".join(lines) + "\n"
+
+    def _forget_rows(self) -> None:
+        self._row_count = len(self._result) if self._result is not None else 0
+        self._pages.clear()
+
+    def _count_new_events(self) -> None:
+        log = self._log
+        if log is None:
+            return
+        for _, events in log.blocks(self._counted_to, log.next_row):
+            self._counts += np.bincount(events["kind"], minlength=len(KINDS))
+        self._counted_to = log.next_row
+
+    def _load_page(self, number: int) -> list[EventCells]:
+        assert self._log is not None
+        assert self._result is not None
+        first = number * _PAGE_ROWS
+        rows = self._result.rows[first : min(first + _PAGE_ROWS, self._row_count)]
+        if len(self._pages) >= _PAGES_KEPT:
+            del self._pages[next(iter(self._pages))]
+        log = self._log
+        page = [self._event_cells(log, event) for event in log.page(rows.tolist())]
+        self._pages[number] = page
+        return page
+
+    def _event_cells(self, log: EventLog, event: EventRow) -> EventCells:
+        texts = (
+            f"{event.time - log.run_record(event.run).started_at:.3f}",
+            log.item_text(event.item),
+            event.stage,
+            event.kind.replace("_", " "),
+            event.worker or "",
+            str(event.attempt) if event.attempt else "",
+            format_duration(event.duration) if event.duration is not None else "",
+            _error_text(log, event.error),
+        )
+        return EventCells(texts, event.kind, event.item, event.row, event.error)
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:
+        return 0 if parent.isValid() else self._row_count
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:
+        return 0 if parent.isValid() else len(COLUMN_NAMES)
+
+    def data(self, index: Index, role: int = _DISPLAY) -> Any:
+        answer = _ANSWERS.get(role)
+        if answer is None or not index.isValid():
+            return None
+        return answer(self.cells(index.row()), index.column())
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = _DISPLAY) -> Any:
+        if orientation is not _HORIZONTAL:
+            return None
+        if role == _DISPLAY:
+            return COLUMN_NAMES[section]
+        if role == _ALIGNMENT:
+            return _RIGHT if section in RIGHT_ALIGNED else _LEFT
+        return None
+
+
+def _error_text(log: EventLog, error: int) -> str:
+    if error < 0:
+        return ""
+    record = log.error(error)
+    return f"{record.type_name}: {record.message}" if record.message else record.type_name

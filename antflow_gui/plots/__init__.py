@@ -1,0 +1,1 @@
+"""The plots over time, each a pyqtgraph view in a card."""

@@ -1,0 +1,39 @@
+"""The axes of the plots over time: seconds before now below, round numbers at the left."""
+
+from __future__ import annotations
+
+import math
+
+_SPANS_S = (10.0, 20.0, 30.0, 60.0)
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_MOST_TICKS = 5
+
+
+def span_for(elapsed_s: float) -> float:
+    """Seconds the time axis covers: the least of a few spans that holds the run so far, at most a minute."""
+    return next((span for span in _SPANS_S if elapsed_s <= span), _SPANS_S[-1])
+
+
+def time_ticks(span_s: float) -> list[tuple[float, str]]:
+    """Two or three labelled places on the time axis, ``now`` at its right end."""
+    step = 5.0 if span_s <= 10 else 10.0 if span_s <= 30 else 20.0
+    places = [-step * turn for turn in range(1, math.ceil(span_s / step))]
+    return [(0.0, "now"), *((place, f"−{-place:.0f} s") for place in places)]
+
+
+def value_step(top: float) -> float:
+    """A round distance between ticks, so that at most five of them reach `top`."""
+    raw = max(top, 1e-9) / _MOST_TICKS
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(step * power for step in _STEPS if step * power >= raw * (1 - 1e-9))
+
+
+def value_ticks(step: float, top: float) -> list[tuple[float, str]]:
+    """Ticks from one step up to `top`; zero is the base line and needs no number."""
+    return [(step * turn, _short(step * turn)) for turn in range(1, int(top / step + 1e-6) + 1)]
+
+
+def _short(value: float) -> str:
+    if value >= 1e6:
+        return f"{value / 1e6:g}M"
+    return f"{value / 1e3:g}k" if value >= 10_000 else f"{value:,g}"

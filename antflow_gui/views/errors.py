@@ -1,0 +1,175 @@
+"""The Errors panel: groups of failures, and the items of the one that is chosen."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QFrame, QLabel, QListView, QSplitter, QVBoxLayout, QWidget
+
+from antflow_core.history.event_log import EventLog
+from antflow_core.units import format_count, plural
+from antflow_gui.models.errors import (
+    GROUP_ROLE,
+    ITEM_ROLE,
+    SHOWN_ITEMS,
+    ErrorGroup,
+    ErrorsModel,
+    GroupItemsModel,
+)
+from antflow_gui.theme import Theme, mono_font, set_kind
+from antflow_gui.views.empty_note import EmptyNote
+from antflow_gui.views.error_delegate import ErrorDelegate
+
+_ITEM_ROWS = "QListView::item { min-height: 22px; padding: 0 9px; }"
+_EMPTY = "No failures so far.\nErrors are grouped here by type and stage."
+
+
+class ErrorsView(QWidget):
+    """Lists failures by type and stage; choosing a group filters the events, choosing an item shows it.
+
+    Args:
+        model: The groups.
+        theme: Colours.
+        parent: Owner.
+
+    Signals:
+        group_chosen(str): A query for exactly this group's failed events.
+        item_chosen(int): The item's index in the log.
+    """
+
+    group_chosen = Signal(str)
+    item_chosen = Signal(int)
+
+    def __init__(self, model: ErrorsModel, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.model = model
+        self._stale = False
+        self.summary_label = QLabel()
+        self.groups = QListView()
+        self.items_label = QLabel()
+        self.items = QListView()
+        self.items_model = GroupItemsModel(self)
+        self.items_panel = QWidget()
+        self.groups.setModel(model)
+        self.groups.setItemDelegate(ErrorDelegate(model, theme, self.groups))
+        self.items.setModel(self.items_model)
+        self._arrange()
+        self.note = EmptyNote(self)
+        self.setFocusProxy(self.groups)
+        self.groups.selectionModel().currentRowChanged.connect(self._choose_group)
+        self.groups.activated.connect(self._choose_group_again)
+        self.items.selectionModel().currentRowChanged.connect(self._choose_item)
+        self.items.activated.connect(self._choose_item)
+        model.counts_changed.connect(self._update)
+        model.modelReset.connect(self._forget_group)
+        self._update()
+
+    def _arrange(self) -> None:
+        for view, name in ((self.groups, "Groups of errors"), (self.items, "Items of the group")):
+            view.setAccessibleName(name)
+            view.setFrameShape(QFrame.Shape.NoFrame)
+            view.setUniformItemSizes(True)
+            view.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
+            view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.items.setFont(mono_font(12))
+        self.items.setStyleSheet(_ITEM_ROWS)
+        self.items.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        set_kind(self.summary_label, "secondary")
+        set_kind(self.items_label, "secondary")
+        self.summary_label.setContentsMargins(12, 10, 12, 6)
+        self.items_label.setContentsMargins(12, 8, 12, 4)
+        below = QVBoxLayout(self.items_panel)
+        below.setContentsMargins(0, 0, 0, 0)
+        below.setSpacing(0)
+        below.addWidget(self.items_label)
+        below.addWidget(self.items, 1)
+        self.items_panel.hide()
+        splitter = QSplitter(Qt.Orientation.Vertical)
+        splitter.setChildrenCollapsible(False)
+        splitter.setHandleWidth(1)
+        splitter.addWidget(self.groups)
+        splitter.addWidget(self.items_panel)
+        splitter.setStretchFactor(0, 3)
+        splitter.setStretchFactor(1, 2)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(1, 0, 1, 1)
+        layout.setSpacing(0)
+        layout.addWidget(self.summary_label)
+        layout.addWidget(splitter, 1)
+
+    @property
+    def total(self) -> int:
+        """Failures so far."""
+        return self.model.total_failures
+
+    def set_history(self, log: EventLog | None) -> None:
+        """Group another log's failures, or none."""
+        self.model.set_history(log)
+
+    @Slot()
+    def refresh(self) -> None:
+        """Take in what is new; a hidden view counts on, and lists the items when it is shown."""
+        self.model.refresh()
+        if self.isVisible():
+            self.items_model.refresh()
+        else:
+            self._stale = True
+
+    def _current_group(self) -> ErrorGroup | None:
+        index = self.groups.currentIndex()
+        return index.data(GROUP_ROLE) if index.isValid() else None
+
+    @Slot()
+    def _update(self) -> None:
+        """Bring the words in line with the counts."""
+        total, groups = self.model.total_failures, len(self.model.groups)
+        self.note.show_text("" if total else _EMPTY)
+        self.summary_label.setText(f"{plural(total, 'failure')} in {plural(groups, 'group')}{self._share()}")
+        self.summary_label.setVisible(bool(total))
+        self._name_items()
+
+    def _share(self) -> str:
+        log = self.model.history
+        if log is None or not log.item_count:
+            return ""
+        return f" · {100 * self.model.total_failures / log.item_count:.1f} % of items failed"
+
+    def _name_items(self) -> None:
+        group = self._current_group()
+        self.items_panel.setVisible(group is not None)
+        if group is None:
+            return
+        count = plural(group.count, "item")
+        if group.count > SHOWN_ITEMS:
+            count = f"the first {format_count(SHOWN_ITEMS)} of {format_count(group.count)} items"
+        self.items_label.setText(f"{group.type_name} in {group.stage}: {count}")
+
+    @Slot(QModelIndex, QModelIndex)
+    def _choose_group(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        group = self._current_group() if current.isValid() else None
+        self.items_model.show_group(self.model.history, group)
+        self._name_items()
+        if group is not None:
+            self.group_chosen.emit(group.query)
+
+    @Slot(QModelIndex)
+    def _choose_group_again(self, _index: QModelIndex) -> None:
+        group = self._current_group()
+        if group is not None:
+            self.group_chosen.emit(group.query)
+
+    @Slot(QModelIndex)
+    def _choose_item(self, index: QModelIndex) -> None:
+        if index.isValid():
+            self.item_chosen.emit(index.data(ITEM_ROLE))
+
+    @Slot()
+    def _forget_group(self) -> None:
+        self.items_model.show_group(None, None)
+        self.items_panel.hide()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._stale:
+            self._stale = False
+            self.refresh()

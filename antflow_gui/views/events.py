@@ -1,0 +1,270 @@
+"""The Events panel: search box, filter chips and the table of status events."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QIcon, QKeyEvent, QPainter, QPen, QPixmap, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from antflow_core.exceptions import QueryError
+from antflow_core.history.event_log import EventLog
+from antflow_core.units import format_count, plural
+from antflow_gui.models.events import LOG_ROW_ROLE, EventsModel
+from antflow_gui.models.query_text import asked_statuses, toggled_status
+from antflow_gui.theme import Theme, set_kind
+from antflow_gui.views.empty_note import EmptyNote
+from antflow_gui.views.event_menu import EventMenu
+from antflow_gui.views.event_table import EventTable
+from antflow_gui.views.filter_chips import FilterChips
+from antflow_gui.views.search_box import SearchBox
+
+_WIDE_ENOUGH_FOR_WORDS = 820
+_ICON, _ICON_GAP = 12, 3
+_NOTICE_MS = 3_000
+_NO_EVENTS = "Events of the run appear here: each item as it is queued, taken, retried, completed or failed."
+
+
+class EventsView(QWidget):
+    """Shows and filters the events; a hidden view only notes that it is stale.
+
+    Args:
+        model: The events.
+        theme: Colours.
+        parent: Owner.
+
+    Signals:
+        item_chosen(int): An event was selected; the item's index in the log.
+        query_changed(str): Another query is in force.
+    """
+
+    item_chosen = Signal(int)
+    query_changed = Signal(str)
+
+    def __init__(self, model: EventsModel, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.model = model
+        self._theme = theme
+        self._stale = False
+        self._choosing = True
+        self.search_box = SearchBox()
+        self.chips = FilterChips(theme)
+        self.count_label = QLabel()
+        self.fault_label = QLabel()
+        self._notice_time = QTimer(self)
+        self.follow_button = QPushButton("Following")
+        self.table = EventTable(model, theme)
+        self.note = EmptyNote(self.table.viewport())
+        self.menu = EventMenu(self.table, self)
+        self._arrange()
+        self._connect()
+        self.setFocusProxy(self.table)
+        self._show_following(True)
+        self._update()
+
+    def _arrange(self) -> None:
+        filters = QHBoxLayout()
+        filters.setContentsMargins(12, 12, 12, 0)
+        filters.setSpacing(8)
+        filters.addWidget(self.search_box, 1)
+        filters.addWidget(self.chips)
+        set_kind(self.count_label, "secondary")
+        self.fault_label.hide()
+        self._notice_time.setSingleShot(True)
+        self._notice_time.setInterval(_NOTICE_MS)
+        set_kind(self.follow_button, "link")
+        self.follow_button.setCheckable(True)
+        self.follow_button.setFixedWidth(self.follow_button.sizeHint().width() + _ICON + 8)
+        self.follow_button.setIconSize(QSize(_ICON + _ICON_GAP, _ICON))
+        facts = QHBoxLayout()
+        facts.setContentsMargins(14, 4, 12, 4)
+        facts.addWidget(self.count_label, 1)
+        facts.addWidget(self.fault_label, 1)
+        facts.addWidget(self.follow_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(1, 0, 1, 1)
+        layout.setSpacing(0)
+        layout.addLayout(filters)
+        layout.addLayout(facts)
+        layout.addWidget(self.table, 1)
+
+    def _connect(self) -> None:
+        self.search_box.query_entered.connect(self._apply)
+        self.chips.toggled.connect(self._toggle_status)
+        self.follow_button.clicked.connect(self.table.tail.set_following)
+        self.table.tail.changed.connect(self._show_following)
+        self.table.selectionModel().currentRowChanged.connect(self._choose)
+        self.table.customContextMenuRequested.connect(self._open_menu)
+        self.table.rows_copied.connect(self._show_copied)
+        self.menu.item_requested.connect(self.item_chosen)
+        self.menu.query_requested.connect(self.set_query)
+        self.note.link_clicked.connect(self.clear_query)
+        self.model.modelReset.connect(self._update)
+        self._notice_time.timeout.connect(self._update)
+        self._theme.changed.connect(self._paint_follow_icon)
+
+    @property
+    def query(self) -> str:
+        """The query in force."""
+        return self.model.query
+
+    def set_history(self, log: EventLog | None) -> None:
+        """Show another log, or none; the query and following stay as they are."""
+        self.model.set_history(log)
+
+    @Slot()
+    def refresh(self) -> None:
+        """Take in what is new; a hidden view does it when it is shown."""
+        if not self.isVisible():
+            self._stale = True
+        elif self.model.refresh():
+            self._update()
+
+    @Slot(str)
+    def set_query(self, text: str) -> None:
+        """Filter by a query, as if it had been typed and Return pressed."""
+        self.search_box.enter(text)
+
+    @Slot()
+    def clear_query(self) -> None:
+        """Show every event."""
+        self.search_box.enter("")
+
+    def focus_search(self) -> None:
+        """Put the cursor into the search box, its text selected."""
+        self.search_box.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.search_box.selectAll()
+
+    def follow(self) -> None:
+        """Go to the newest event and stay with what comes."""
+        self.table.tail.set_following(True)
+
+    @Slot(str)
+    def _apply(self, text: str) -> None:
+        """Put a query in force; a faulty one is explained and the old result stays."""
+        before = self.query
+        selected = self._selected_log_row()
+        self._choosing = False
+        try:
+            self.model.set_query(text)
+        except QueryError as error:
+            self._explain(str(error))
+            self.chips.set_pressed(asked_statuses(before))
+            return
+        finally:
+            self._choosing = True
+        self._explain("")
+        if self.query == before:
+            self._update()
+            return
+        if selected is not None:
+            self._select_again(selected)
+        self.query_changed.emit(self.query)
+
+    def _selected_log_row(self) -> int | None:
+        index = self.table.currentIndex()
+        return index.data(LOG_ROW_ROLE) if index.isValid() else None
+
+    def _select_again(self, log_row: int) -> None:
+        """The event that was selected stays so where the new query still shows it."""
+        row = self.model.row_of(log_row)
+        if row is None:
+            return
+        self._choosing = False
+        self.table.show_row(row)
+        self._choosing = True
+
+    @Slot(str)
+    def _toggle_status(self, status: str) -> None:
+        self.set_query(toggled_status(self.search_box.text(), status))
+
+    @Slot()
+    def _update(self) -> None:
+        """Bring count, chips and the empty note in line with the model."""
+        self.chips.set_counts(self.model.event_counts())
+        self.chips.set_pressed(asked_statuses(self.query))
+        total, shown = self.model.total_events, self.model.rowCount()
+        if not self._notice_time.isActive():
+            match = f" · {format_count(shown)} match" if self.query else ""
+            self.count_label.setText(plural(total, "event") + match)
+        if shown:
+            self.note.show_text("")
+        elif self.query and total:
+            self.note.show_text(f"No event matches {self.query}", "Clear")
+        else:
+            self.note.show_text(_NO_EVENTS)
+
+    def _explain(self, fault: str) -> None:
+        """Say under the box what is wrong with the query, in place of the counts; no words: nothing is."""
+        self.fault_label.setText(fault)
+        self.fault_label.setVisible(bool(fault))
+        self.count_label.setVisible(not fault)
+        self.search_box.setAccessibleDescription(fault)
+
+    @Slot(int, int)
+    def _show_copied(self, copied: int, selected: int) -> None:
+        if copied < selected:
+            words = f"Copied the first {format_count(copied)} of {format_count(selected)} selected rows"
+        else:
+            words = f"Copied {plural(copied, 'row')}"
+        self.count_label.setText(words)
+        self._notice_time.start()
+
+    @Slot(bool)
+    def _show_following(self, following: bool) -> None:
+        self.follow_button.setChecked(following)
+        self.follow_button.setText("Following" if following else "Follow")
+        self.follow_button.setToolTip(
+            "The newest event stays in view; scroll up, or click, to stay where you are"
+            if following
+            else "Go to the newest event and stay with what comes"
+        )
+        self._paint_follow_icon()
+
+    @Slot()
+    def _paint_follow_icon(self) -> None:
+        """An arrow down to a line, in the accent while following."""
+        ratio = self.devicePixelRatioF()
+        pixmap = QPixmap(round((_ICON + _ICON_GAP) * ratio), round(_ICON * ratio))
+        pixmap.setDevicePixelRatio(ratio)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(self._theme.color("accent"), 1.4))
+        painter.drawPolyline([QPoint(6, 1), QPoint(6, 8)])
+        painter.drawPolyline([QPoint(3, 5), QPoint(6, 8), QPoint(9, 5)])
+        if self.table.tail.following:
+            painter.drawLine(QPoint(2, 11), QPoint(10, 11))
+        painter.end()
+        self.follow_button.setIcon(QIcon(pixmap))
+
+    @Slot(QModelIndex, QModelIndex)
+    def _choose(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        if self._choosing and current.isValid():
+            self.item_chosen.emit(self.model.cells(current.row()).item)
+
+    @Slot(QPoint)
+    def _open_menu(self, place: QPoint) -> None:
+        index = self.table.indexAt(place)
+        if not index.isValid():
+            index = self.table.currentIndex()
+            place = self.table.visualRect(index).center()
+        if index.isValid():
+            self.menu.open_for(
+                self.model.cells(index.row()), self.query, self.table.viewport().mapToGlobal(place)
+            )
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self.query:
+            self.clear_query()
+            return
+        super().keyPressEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self.chips.set_compact(self.width() < _WIDE_ENOUGH_FOR_WORDS)
+        super().resizeEvent(event)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._stale:
+            self._stale = False
+            self.refresh()

@@ -1,0 +1,238 @@
+"""The line above everything: what runs, how far it is, how fast, how long still, and the next act."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from antflow_core.link.protocol import RunState
+from antflow_core.units import format_clock
+from antflow_gui.runs.progress import RunProgress
+from antflow_gui.theme import Theme, set_kind, ui_font
+from antflow_gui.views.icon_label import IconLabel
+from antflow_gui.views.parts_bar import PartsBar
+from antflow_gui.views.run_words import progress_words, range_words, rate_words, state_words
+from antflow_gui.views.status_count import StatusCount
+from antflow_gui.views.text_cell import TextCell
+
+_COUNTED = ("completed", "failed", "retrying", "skipped")
+_RIGHT = Qt.AlignmentFlag.AlignRight
+_HEIGHT = 44
+
+
+class RunHeader(QWidget):
+    """Shows a run in one line; nothing in it moves when a number changes.
+
+    Args:
+        theme: Where colours come from.
+
+    Signals:
+        run_requested: Run, or Run again, was pressed.
+        stop_requested: Stop was pressed; once more, as Stop now, while the run is stopping.
+    """
+
+    run_requested = Signal()
+    stop_requested = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._name = ""
+        self.state_icon = IconLabel(theme, 13)
+        self.state_text = TextCell(theme, ui_font(13, 600))
+        self.name_text = TextCell(theme, ui_font(15, 600))
+        self.note_text = TextCell(theme, ui_font(12), "text_secondary")
+        self.share_text = TextCell(theme, ui_font(15, 600))
+        self.items_text = TextCell(theme, ui_font(13), "text_secondary")
+        self.counts = {status: StatusCount(status, theme, px=13) for status in _COUNTED}
+        self.bar = PartsBar(theme)
+        self.rate_text, self.mean_text = self._figure("88,888/s", "now · 88,888/s mean")
+        self.elapsed_text, self._elapsed_caption = self._figure("8:88:88", "elapsed")
+        self.left_text, self._left_caption = self._figure("88–88 min", "left")
+        self.stop_button = QPushButton("Stop now")
+        self.run_button = QPushButton("Run again")
+        self._elapsed_caption.set_text("elapsed")
+        self._left_caption.set_text("left")
+        self._set_up_buttons()
+        self._lay_out()
+        theme.changed.connect(self._repaint)
+        self.show_run("", "", RunState.READY, None)
+
+    def show_run(self, name: str, note: str, state: RunState, progress: RunProgress | None) -> None:
+        """Show a run.
+
+        Args:
+            name: The script's file name.
+            note: How it runs: ``in the app · started 14:02:31``.
+            state: Where the run stands.
+            progress: Its figures; None before there are any.
+        """
+        if name != self._name:
+            self._name = name
+            for count in self.counts.values():
+                count.reset()
+        words = state_words(state, progress)
+        self.state_icon.set_icon(words.icon, words.role)
+        self.state_text.set_role(words.role)
+        if words.word != self.state_text.text:
+            self.state_text.set_text(words.word)
+            self.state_text.reserve(words.word)
+        self.name_text.set_text(name)
+        self.note_text.set_text(note)
+        self._show_progress(progress)
+        self._show_figures(progress)
+        self._show_buttons(state, progress)
+
+    def _show_progress(self, progress: RunProgress | None) -> None:
+        share, items = progress_words(progress) if progress is not None else ("", ("",))
+        self.share_text.set_text(share)
+        self.share_text.setVisible(bool(share))
+        self.items_text.set_text(*items)
+        for status, count in _counts(progress).items():
+            self.counts[status].set_count(count)
+        self.bar.set_parts(_parts(progress), progress.total if progress is not None else None)
+        self.bar.setAccessibleName(f"Progress: {share} {items[0]}".strip())
+
+    def _show_figures(self, progress: RunProgress | None) -> None:
+        if progress is None:
+            self.rate_text.set_text("–")
+            self.mean_text.set_text("items a second")
+            self.elapsed_text.set_text("–")
+            self.left_text.set_text("–")
+            return
+        rate, caption = rate_words(progress)
+        self.rate_text.set_text(rate)
+        self.mean_text.set_text(caption)
+        self.elapsed_text.set_text(format_clock(progress.elapsed_s))
+        self.left_text.set_text(range_words(progress.remaining_s))
+
+    def _show_buttons(self, state: RunState, progress: RunProgress | None) -> None:
+        running = state in (RunState.RUNNING, RunState.STOPPING)
+        self.run_button.setEnabled(bool(self._name) and not running)
+        self.run_button.setText("Run" if state is RunState.READY or progress is None else "Run again")
+        self.stop_button.setEnabled(running)
+        stopping = state is RunState.STOPPING
+        self.stop_button.setText("Stop now" if stopping else "Stop")
+        self.stop_button.setToolTip(
+            "Cancel the items in hand" if stopping else "Finish the items in hand, drop those that wait"
+        )
+
+    def _figure(self, widest: str, widest_caption: str) -> tuple[TextCell, TextCell]:
+        """A number above its caption, both right-aligned in a column as wide as the wider of them."""
+        number = TextCell(self._theme, ui_font(17, 600), "text", _RIGHT)
+        caption = TextCell(self._theme, ui_font(11), "text_secondary", _RIGHT)
+        number.reserve(widest)
+        caption.reserve(widest_caption)
+        width = max(number.width(), caption.width())
+        number.setFixedWidth(width)
+        caption.setFixedWidth(width)
+        return number, caption
+
+    def _set_up_buttons(self) -> None:
+        set_kind(self.run_button, "primary")
+        self.run_button.setToolTip("Run the script from the start")
+        for button in (self.stop_button, self.run_button):
+            # The longer of its words is in it now: it keeps that width.
+            button.setFixedWidth(button.sizeHint().width())
+            button.setFixedHeight(28)
+        self.run_button.clicked.connect(self._request_run)
+        self.stop_button.clicked.connect(self._request_stop)
+
+    def _lay_out(self) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(16)
+        row.addWidget(self._script_block(), 4)
+        row.addWidget(self._progress_block(), 5)
+        figures = QHBoxLayout()
+        figures.setSpacing(12)
+        for number, caption in (
+            (self.rate_text, self.mean_text),
+            (self.elapsed_text, self._elapsed_caption),
+            (self.left_text, self._left_caption),
+        ):
+            figures.addLayout(_column(number, caption))
+        row.addLayout(figures)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self.stop_button)
+        buttons.addWidget(self.run_button)
+        row.addLayout(buttons)
+        self.setFixedHeight(_HEIGHT)
+
+    def _script_block(self) -> QWidget:
+        block = QWidget()
+        block.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        block.setMinimumWidth(200)
+        line = QHBoxLayout()
+        line.setSpacing(4)
+        line.addWidget(self.state_icon)
+        line.addWidget(self.state_text)
+        line.addSpacing(6)
+        line.addWidget(self.name_text, 1)
+        column = QVBoxLayout(block)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addLayout(line)
+        column.addWidget(self.note_text)
+        return block
+
+    def _progress_block(self) -> QWidget:
+        block = QWidget()
+        block.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        block.setMinimumWidth(280)
+        line = QHBoxLayout()
+        line.setSpacing(4)
+        self.share_text.reserve("100 %")
+        line.addWidget(self.share_text)
+        line.addWidget(self.items_text, 1)
+        for count in self.counts.values():
+            line.addSpacing(8)
+            line.addWidget(count)
+        column = QVBoxLayout(block)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addLayout(line)
+        column.addWidget(self.bar)
+        return block
+
+    @Slot()
+    def _request_run(self) -> None:
+        self.run_requested.emit()
+
+    @Slot()
+    def _request_stop(self) -> None:
+        self.stop_requested.emit()
+
+    @Slot()
+    def _repaint(self) -> None:
+        self.update()
+
+
+def _counts(progress: RunProgress | None) -> dict[str, int]:
+    if progress is None:
+        return dict.fromkeys(_COUNTED, 0)
+    return {
+        "completed": progress.completed,
+        "failed": progress.failed,
+        "retrying": progress.retried,
+        "skipped": progress.skipped,
+    }
+
+
+def _parts(progress: RunProgress | None) -> list[tuple[str, int]]:
+    if progress is None:
+        return []
+    return [
+        ("completed", progress.completed),
+        ("failed", progress.failed),
+        ("in_progress", progress.in_hand),
+    ]
+
+
+def _column(number: TextCell, caption: TextCell) -> QVBoxLayout:
+    column = QVBoxLayout()
+    column.setSpacing(0)
+    column.addWidget(number)
+    column.addWidget(caption)
+    return column

@@ -1,0 +1,197 @@
+"""The Item panel: one item's way, what went wrong, and its whole history."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QGuiApplication, QShowEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from antflow_core.history.event_log import EventLog
+from antflow_core.history.records import ErrorRecord
+from antflow_core.units import format_duration
+from antflow_gui.models.item_history import ItemHistory
+from antflow_gui.theme import STATUS_WORDS, Theme, mono_font, set_kind, ui_font
+from antflow_gui.views.elided_label import ElidedLabel
+from antflow_gui.views.empty_note import EmptyNote
+from antflow_gui.views.item_events import ItemEventsTable
+from antflow_gui.views.item_way import ItemWay
+from antflow_gui.views.status_icon import status_pixmap
+from antflow_gui.views.traceback_box import TracebackBox
+
+_ICON = 12
+_MARGIN = 12
+_LONGEST_HEADING = 400
+_EMPTY = "Choose an event to see the item's whole history."
+
+
+class ItemView(QWidget):
+    """Everything that is known of one item.
+
+    Args:
+        theme: Colours.
+        parent: Owner.
+
+    Signals:
+        report_copied(str): The report was put on the clipboard.
+    """
+
+    report_copied = Signal(str)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._history: ItemHistory | None = None
+        self._stale = False
+        self.id_label = ElidedLabel("Copy item id")
+        self.state_icon = QLabel()
+        self.state_label = QLabel()
+        self.way = ItemWay(theme)
+        self.error_label = QLabel()
+        self.traceback_box = TracebackBox()
+        self.history_label = QLabel("History")
+        self.events = ItemEventsTable(theme)
+        self.copy_button = QPushButton("Copy report")
+        self.page = QWidget()
+        self._scroll = QScrollArea()
+        self._arrange()
+        self.note = EmptyNote(self)
+        self.setFocusProxy(self.events)
+        self.copy_button.clicked.connect(self.copy_report)
+        theme.changed.connect(self._show)
+        self._show()
+
+    def _arrange(self) -> None:
+        self.id_label.setFont(mono_font(15, 600))
+        set_kind(self.state_label, "secondary")
+        self.state_label.setTextFormat(Qt.TextFormat.RichText)
+        set_kind(self.history_label, "strong")
+        self.error_label.setFont(ui_font(13, 600))
+        self.error_label.setTextFormat(Qt.TextFormat.PlainText)
+        self.error_label.setWordWrap(True)
+        self.error_label.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.copy_button.setToolTip("Copy item, stage, error and traceback as text")
+        state = QHBoxLayout()
+        state.setSpacing(6)
+        state.addWidget(self.state_icon)
+        state.addWidget(self.state_label, 1)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
+        layout.setSpacing(8)
+        layout.addWidget(self.id_label)
+        layout.addLayout(state)
+        for widget in (self.way, self.error_label, self.traceback_box, self.history_label, self.events):
+            layout.addWidget(widget)
+        layout.addStretch()
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(1, 1, 1, 1)
+        outer.addWidget(self.page)
+        self._arrange_page(content)
+
+    def _arrange_page(self, content: QWidget) -> None:
+        """The content scrolls; the button below it stays."""
+        scroll = self._scroll
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(content)
+        scroll.viewport().setAutoFillBackground(False)
+        content.setAutoFillBackground(False)
+        buttons = QHBoxLayout()
+        buttons.setContentsMargins(_MARGIN, 8, _MARGIN, _MARGIN)
+        buttons.addWidget(self.copy_button)
+        buttons.addStretch()
+        layout = QVBoxLayout(self.page)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(scroll, 1)
+        layout.addLayout(buttons)
+
+    def show_item(self, log: EventLog, item: int) -> None:
+        """Show another item, by its index in a log."""
+        self._history = ItemHistory(log, item)
+        self.events.rows.show_history(self._history)
+        self._scroll.verticalScrollBar().setValue(0)
+        self._show()
+
+    @Slot()
+    def clear(self) -> None:
+        """Show no item."""
+        self._history = None
+        self.events.rows.show_history(None)
+        self._show()
+
+    @Slot()
+    def refresh(self) -> None:
+        """Take in what is new of this item; a hidden view does it when it is shown."""
+        history = self._history
+        if history is None:
+            return
+        if not self.isVisible():
+            self._stale = True
+        elif history.refresh():
+            self.events.rows.update_rows()
+            self._show()
+        elif any(span.end_s is None for span in self.way.spans):
+            self.way.show_way(history)
+
+    @Slot()
+    def copy_report(self) -> None:
+        """Put the item, what happened and the traceback on the clipboard."""
+        if self._history is not None:
+            report = self._history.report()
+            QGuiApplication.clipboard().setText(report)
+            self.report_copied.emit(report)
+
+    @Slot()
+    def _show(self) -> None:
+        """Bring everything but the table in line with the history."""
+        history = self._history
+        self.page.setVisible(history is not None)
+        self.note.show_text("" if history is not None else _EMPTY)
+        if history is None:
+            return
+        self.id_label.set_full_text(history.log.item_text(history.item))
+        self._show_state(history)
+        self.way.show_way(history)
+        self._show_error(history.error)
+
+    def _show_state(self, history: ItemHistory) -> None:
+        last = history.last
+        if last is None:
+            self.state_label.setText("no status yet")
+            self.state_icon.clear()
+            return
+        color = self._theme.status_color(last.kind)
+        self.state_icon.setPixmap(status_pixmap(last.kind, _ICON, color, self.devicePixelRatioF()))
+        word = f'<span style="color: {color.name()}">{STATUS_WORDS[last.kind]}</span>'
+        attempt = f", attempt {last.attempt}" if last.attempt else ""
+        took = format_duration(history.took_s)
+        self.state_label.setText(f"{word} in {_escaped(last.stage)}{attempt} · {took} in all")
+
+    def _show_error(self, error: ErrorRecord | None) -> None:
+        for widget in (self.error_label, self.traceback_box):
+            widget.setVisible(error is not None)
+        history = self._history
+        if error is None or history is None or history.last is None:
+            return
+        color = self._theme.status_color(history.last.kind).name()
+        self.error_label.setStyleSheet(f"QLabel {{ color: {color}; }}")
+        heading = f"{error.type_name}: {error.message}" if error.message else error.type_name
+        self.error_label.setText(
+            heading if len(heading) <= _LONGEST_HEADING else f"{heading[:_LONGEST_HEADING]}…"
+        )
+        self.traceback_box.show_text(error.traceback)
+        self.traceback_box.setVisible(bool(error.traceback))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._stale:
+            self._stale = False
+            self.refresh()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,0 +1,79 @@
+"""How the header words a run: its state, its progress, the time left."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from antflow_core.link.protocol import RunState
+from antflow_core.units import format_count, format_percent, format_rate
+from antflow_gui.runs.progress import RunProgress
+
+_MINUTE_S, _HOUR_S = 60.0, 3600.0
+
+
+class StateWords(NamedTuple):
+    """A state as it is shown: icon, colour role and word."""
+
+    icon: str
+    role: str
+    word: str
+
+
+_STATES = {
+    RunState.READY: StateWords("queued", "text_secondary", "Ready"),
+    RunState.RUNNING: StateWords("in_progress", "in_progress", "Running"),
+    RunState.STOPPING: StateWords("stopped", "text_secondary", "Stopping"),
+    RunState.FINISHED: StateWords("completed", "completed", "Finished"),
+    RunState.STOPPED: StateWords("stopped", "text_secondary", "Stopped"),
+    RunState.FAILED: StateWords("failed", "failed", "Script error"),
+}
+
+
+def state_words(state: RunState, progress: RunProgress | None) -> StateWords:
+    """Icon, colour and word of a state; a run that finished with failures says how many."""
+    if state is RunState.FINISHED and progress is not None and progress.failed:
+        return StateWords("failed", "failed", f"Finished, {format_count(progress.failed)} failed")
+    return _STATES[state]
+
+
+def progress_words(progress: RunProgress) -> tuple[str, tuple[str, ...]]:
+    """The share (empty where the total is not known) and the counts, the longest wording first."""
+    ended = progress.completed + progress.failed
+    done = format_count(ended)
+    if progress.total is None:
+        return "", (f"{done} items so far", f"{done} items", done, "")
+    if not progress.total:
+        return "", ("no items",)
+    total = format_count(progress.total)
+    return format_percent(ended, progress.total), (f"{done} of {total} items", f"{done} of {total}", done, "")
+
+
+def rate_words(progress: RunProgress) -> tuple[str, str]:
+    """The rate and what it is: that of now with the mean, or the mean alone once the run is over."""
+    if progress.rate_mean is None:
+        return format_rate(progress.rate_now), "now"
+    if progress.rate_now is None:
+        return format_rate(progress.rate_mean), "mean"
+    return format_rate(progress.rate_now), f"now · {format_rate(progress.rate_mean)} mean"
+
+
+def range_words(remaining_s: tuple[float, float] | None) -> str:
+    """Time left as a range, ``3–5 s``; a dash while it cannot be told."""
+    if remaining_s is None:
+        return "–"
+    best, worst = remaining_s
+    if worst < 1:
+        return "< 1 s"
+    low, high, unit = _in_unit(best, worst)
+    return f"{high} {unit}" if low == high else f"{low}–{high} {unit}"
+
+
+def _in_unit(best: float, worst: float) -> tuple[str, str, str]:
+    """Both ends in the unit that suits the larger one."""
+    if worst < 2 * _MINUTE_S:
+        return f"{best:.0f}", f"{worst:.0f}", "s"
+    if worst < 2 * _HOUR_S:
+        return f"{best / _MINUTE_S:.0f}", f"{worst / _MINUTE_S:.0f}", "min"
+    if worst < 100 * _HOUR_S:
+        return f"{best / _HOUR_S:.1f}", f"{worst / _HOUR_S:.1f}", "h"
+    return f"{best / _HOUR_S:.0f}", f"{worst / _HOUR_S:.0f}", "h"

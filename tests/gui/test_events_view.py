@@ -1,0 +1,226 @@
+"""The Events panel, driven by keys and clicks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractSlider
+from pytestqt.qtbot import QtBot
+
+from antflow_gui.models.events import COLUMN_NAMES, ITEM, EventsModel
+from antflow_gui.theme import Theme
+from antflow_gui.views.events import EventsView
+from tests.gui.invented_events import InventedRun
+
+LEFT = Qt.MouseButton.LeftButton
+TO_START = QAbstractSlider.SliderAction.SliderToMinimum
+TO_END = QAbstractSlider.SliderAction.SliderToMaximum
+
+
+@pytest.fixture
+def view(qtbot: QtBot) -> Iterator[EventsView]:
+    view = EventsView(EventsModel(), Theme())
+    view.model.setParent(view)
+    qtbot.addWidget(view)
+    view.resize(960, 360)
+    view.show()
+    qtbot.waitExposed(view)
+    yield view
+    view.hide()
+
+
+def _run_with_failures() -> InventedRun:
+    run = InventedRun()
+    for number in range(20):
+        run.complete(number)
+    run.fail("broken", ValueError("bad value"))
+    run.fail("late", TimeoutError("too slow"), stage="Parse")
+    return run
+
+
+def _settle(view: EventsView, qtbot: QtBot) -> None:
+    """Wait until the table has laid out all its rows."""
+    bar, table = view.table.verticalScrollBar(), view.table
+    shown = table.viewport().height() // table.rowHeight(0) if view.model.rowCount() else 0
+    qtbot.waitUntil(lambda: bar.maximum() >= view.model.rowCount() - shown - 1)
+
+
+def test_typing_filters_after_a_pause_and_escape_clears(view: EventsView, qtbot: QtBot) -> None:
+    view.set_history(_run_with_failures().log)
+    with qtbot.waitSignal(view.query_changed) as changed:
+        QTest.keyClicks(view.search_box, "status:failed")
+    assert changed.args == ["status:failed"]
+    assert view.model.rowCount() == 2
+    assert view.count_label.text() == "66 events · 2 match"
+    QTest.keyClick(view.search_box, Qt.Key.Key_Escape)
+    assert (view.query, view.model.rowCount()) == ("", 66)
+    assert view.count_label.text() == "66 events"
+
+
+def test_return_applies_at_once(view: EventsView, qtbot: QtBot) -> None:
+    view.set_history(_run_with_failures().log)
+    QTest.keyClicks(view.search_box, "slow")
+    QTest.keyClick(view.search_box, Qt.Key.Key_Return)
+    assert view.model.rowCount() == 1
+
+
+def test_a_faulty_query_is_explained_and_the_result_stays(view: EventsView, qtbot: QtBot) -> None:
+    view.set_history(_run_with_failures().log)
+    view.set_query("status:failed")
+    QTest.keyClicks(view.search_box, " colour:red")
+    QTest.keyClick(view.search_box, Qt.Key.Key_Return)
+    assert "colour" in view.fault_label.text()
+    assert view.fault_label.isVisible()
+    assert not view.count_label.isVisible()
+    assert (view.query, view.model.rowCount()) == ("status:failed", 2)
+    view.set_query("")
+    assert not view.fault_label.isVisible()
+    assert view.count_label.isVisible()
+
+
+def test_chips_count_events_and_toggle_the_query(view: EventsView, qtbot: QtBot) -> None:
+    view.set_history(_run_with_failures().log)
+    failed, completed = view.chips.chips["failed"], view.chips.chips["completed"]
+    assert (failed.count, completed.count) == (2, 20)
+    QTest.mouseClick(failed, LEFT)
+    QTest.mouseClick(completed, LEFT)
+    assert view.search_box.text() == "status:failed,completed"
+    assert failed.isChecked()
+    assert completed.isChecked()
+    assert view.model.rowCount() == 22
+    QTest.mouseClick(completed, LEFT)
+    QTest.mouseClick(failed, LEFT)
+    assert view.query == ""
+    assert not failed.isChecked()
+
+
+def test_a_typed_status_presses_its_chip(view: EventsView) -> None:
+    view.set_query("status:In-Progress")
+    assert [chip.status for chip in view.chips.chips.values() if chip.isChecked()] == ["in_progress"]
+
+
+def test_the_newest_event_stays_in_view_until_the_user_scrolls_up(view: EventsView, qtbot: QtBot) -> None:
+    run = _run_with_failures()
+    view.set_history(run.log)
+    _settle(view, qtbot)
+    bar = view.table.verticalScrollBar()
+    assert bar.value() == bar.maximum()
+    bar.triggerAction(TO_START)
+    assert view.follow_button.text() == "Follow"
+    run.repeat(2)
+    view.refresh()
+    _settle(view, qtbot)
+    assert bar.value() == 0
+    QTest.mouseClick(view.follow_button, LEFT)
+    assert bar.value() == bar.maximum()
+    run.repeat(1)
+    view.refresh()
+    _settle(view, qtbot)
+    assert bar.value() == bar.maximum()
+    assert view.follow_button.isChecked()
+
+
+def test_scrolling_to_the_end_follows_again(view: EventsView, qtbot: QtBot) -> None:
+    view.set_history(_run_with_failures().log)
+    _settle(view, qtbot)
+    bar = view.table.verticalScrollBar()
+    bar.triggerAction(TO_START)
+    assert not view.table.tail.following
+    bar.triggerAction(TO_END)
+    assert view.table.tail.following
+
+
+def test_walking_up_with_the_keys_stops_following(view: EventsView, qtbot: QtBot) -> None:
+    view.set_history(_run_with_failures().log)
+    _settle(view, qtbot)
+    view.table.show_row(65)
+    QTest.keyClick(view.table, Qt.Key.Key_Up)
+    assert view.table.currentIndex().row() == 64
+    assert not view.table.tail.following
+
+
+def test_a_selection_survives_new_events_and_another_query(view: EventsView, qtbot: QtBot) -> None:
+    run = _run_with_failures()
+    view.set_history(run.log)
+    chosen: list[int] = []
+    view.item_chosen.connect(chosen.append)
+    view.table.show_row(62)
+    run.repeat(1)
+    view.refresh()
+    assert view.table.selected_rows() == [62]
+    view.set_query("status:failed")
+    assert view.model.index(view.table.selected_rows()[0], ITEM).data() == "broken"
+    assert chosen == [20]
+
+
+def test_choosing_a_row_tells_its_item(view: EventsView, qtbot: QtBot) -> None:
+    view.set_history(_run_with_failures().log)
+    _settle(view, qtbot)
+    view.follow()
+    place = view.table.visualRect(view.model.index(65, ITEM)).center()
+    with qtbot.waitSignal(view.item_chosen) as chosen:
+        QTest.mouseClick(view.table.viewport(), LEFT, pos=place)
+    assert chosen.args == [21]
+
+
+def test_copying_takes_all_selected_rows_with_their_names(view: EventsView, qtbot: QtBot) -> None:
+    view.set_history(_run_with_failures().log)
+    view.set_query("status:failed")
+    view.table.selectAll()
+    QTest.keyClick(view.table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    lines = QGuiApplication.clipboard().text().splitlines()
+    assert lines[0].split("\t") == list(COLUMN_NAMES)
+    assert [line.split("\t")[ITEM] for line in lines[1:]] == ["broken", "late"]
+    assert view.count_label.text() == "Copied 2 rows"
+
+
+def test_the_context_menu_filters_by_what_the_row_says(view: EventsView, qtbot: QtBot) -> None:
+    view.set_history(_run_with_failures().log)
+    _settle(view, qtbot)
+    view.follow()
+    place = view.table.visualRect(view.model.index(65, ITEM)).center()
+    view.table.customContextMenuRequested.emit(place)
+    menu = view.menu
+    assert menu.by_item_action.text() == "Filter by item late"
+    menu.by_stage_action.trigger()
+    menu.hide()
+    assert view.query == "stage:Parse"
+    view.table.customContextMenuRequested.emit(QPoint(5, 5))
+    menu.by_status_action.trigger()
+    with qtbot.waitSignal(view.item_chosen) as chosen:
+        menu.item_action.trigger()
+    menu.hide()
+    assert view.query == "stage:Parse status:queued"
+    assert chosen.args == [21]
+
+
+def test_the_empty_table_says_why(view: EventsView, qtbot: QtBot) -> None:
+    assert "appear here" in view.note.label.text()
+    view.set_history(_run_with_failures().log)
+    assert not view.note.isVisible()
+    view.set_query("nowhere")
+    assert view.note.label.text() == "No event matches nowhere"
+    QTest.mouseClick(view.note.link, LEFT)
+    assert (view.query, view.search_box.text()) == ("", "")
+    assert not view.note.isVisible()
+
+
+def test_a_hidden_view_catches_up_when_it_is_shown(view: EventsView) -> None:
+    run = _run_with_failures()
+    view.set_history(run.log)
+    view.hide()
+    run.repeat(1)
+    view.refresh()
+    assert view.model.rowCount() == 66
+    view.show()
+    assert view.model.rowCount() == 132
+
+
+def test_a_narrow_panel_drops_the_words_of_the_chips(view: EventsView, qtbot: QtBot) -> None:
+    wide = view.chips.chips["in_progress"].sizeHint().width()
+    view.resize(600, 360)
+    assert view.chips.chips["in_progress"].sizeHint().width() < wide
