@@ -1,0 +1,20 @@
+"""The desktop app: opens a pipeline script, runs it on a Qt event loop, shows what happens and what happened.
+
+- `app` composition root: QApplication, loop, context, ordered shutdown; `__main__` runs it
+- `command_line` the app's arguments
+- `context` what every part may use
+- `event_loop` asyncio on Qt's loop with a batched ready queue
+- `loop_monitor` how late the loop is, and which task held it
+- `faults` unhandled errors of any kind, in one place
+- `quit_signals` Ctrl+C and SIGTERM while Qt sleeps
+- `system_libraries` whether Qt's system libraries load, and which packages bring them
+- `settings` what is remembered between starts
+- `theme`, `style_sheet` colours, fonts, the style of every widget
+- `resources` where the icons are
+- `runs` the open script and its run; pace and figures
+- `models` events, errors and items, without widgets
+- `actions` one list of commands
+- `plots` throughput
+- `views` header, stage cards, events, item, errors, console, welcome
+- `windows` main window, panels, dialogs
+"""

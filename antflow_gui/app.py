@@ -1,0 +1,194 @@
+"""The composition root: makes QApplication, loop, context and window, and takes them down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from antflow_core import __version__
+from antflow_gui.command_line import HELP, Options, UsageError, parse_command_line
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
+    from antflow_core.link.protocol import RunOutcome
+    from antflow_gui.context import AppContext
+    from antflow_gui.event_loop import BatchedEventLoop
+    from antflow_gui.windows.main_window import MainWindow
+
+APP_NAME = "antflow-desk"
+_PICTURE_WIDTH, _PICTURE_HEIGHT = 1280, 800
+_SETTLE_S = 0.15
+"""Time for Qt to lay out and paint after the last refresh, before the window is photographed."""
+
+_EXIT_OK, _EXIT_NOTHING_TO_RUN = 0, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the app.
+
+    Args:
+        argv: Arguments after the program's name; those of the process where None.
+
+    Returns:
+        The exit code, as the help text lists them.
+    """
+    try:
+        options = parse_command_line(sys.argv[1:] if argv is None else argv)
+        if options.help or options.version:
+            print(HELP if options.help else f"antflow-gui {__version__}")
+            return _EXIT_OK
+        _choose_platform(options)
+    except UsageError as error:
+        return _refuse(str(error))
+    return _run(options)
+
+
+def _refuse(message: str) -> int:
+    print(f"antflow-gui: {message}", file=sys.stderr)
+    return _EXIT_NOTHING_TO_RUN
+
+
+def _choose_platform(options: Options) -> None:
+    """Without a display Qt would abort: go offscreen where nobody needs to see the window, else refuse."""
+    if sys.platform != "linux" or os.environ.get("QT_QPA_PLATFORM"):
+        return
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return
+    if not options.exit_when_done:
+        raise UsageError(
+            "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); "
+            "start it in a desktop session, or add --exit-when-done to run without a window"
+        )
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    print("antflow-gui: there is no display, so the window stays offscreen", file=sys.stderr)
+
+
+def _run(options: Options) -> int:
+    from PySide6.QtWidgets import QApplication  # late: --help and --version load no Qt
+
+    from antflow_gui.event_loop import BatchedEventLoop
+
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName(APP_NAME)
+    app.setApplicationDisplayName("AntFlow Desk")
+    app.setApplicationVersion(__version__)
+    app.setDesktopFileName(APP_NAME)
+    app.setQuitOnLastWindowClosed(False)
+    loop = BatchedEventLoop(app)
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(_live(app, loop, options))
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _build(app: QApplication, loop: BatchedEventLoop) -> AppContext:
+    from antflow_gui.context import AppContext
+    from antflow_gui.faults import FaultReporter
+    from antflow_gui.loop_monitor import LoopMonitor
+    from antflow_gui.runs.controller import RunController
+    from antflow_gui.runs.ticker import Ticker
+    from antflow_gui.settings import Settings
+    from antflow_gui.theme import Theme, register_fonts
+
+    faults = FaultReporter()
+    faults.install(loop)
+    settings = Settings()
+    register_fonts()
+    theme = Theme()
+    theme.set_mode(settings.theme_mode)
+    theme.install(app)
+    monitor = LoopMonitor(loop)
+    monitor.start()
+    return AppContext(settings, theme, RunController(), Ticker(settings.interval_ms), monitor, faults)
+
+
+async def _live(app: QApplication, loop: BatchedEventLoop, options: Options) -> int:
+    """The app's life on its loop: build, show, do what the command line asks, wait, take down."""
+    from antflow_gui.quit_signals import install_quit_signals
+    from antflow_gui.windows.main_window import MainWindow
+
+    context = _build(app, loop)
+    window = MainWindow(context)
+    closed = asyncio.Event()
+    window.closed.connect(closed.set)
+    restore_signals = install_quit_signals(window.close_at_once)
+    context.faults.interrupt_requested.connect(window.close_at_once)
+    try:
+        window.show()
+        return await _obey(window, context, options, closed)
+    finally:
+        restore_signals()
+        await _take_down(window, context)
+
+
+async def _obey(window: MainWindow, context: AppContext, options: Options, closed: asyncio.Event) -> int:
+    """Do what the command line asks, then wait for the window to close."""
+    controller = context.controller
+    script = _script_of(options)
+    if script is not None:
+        window.open_script(script, options.args)
+    if options.run:
+        over = asyncio.Event()
+        controller.run_finished.connect(over.set)
+        window.closed.connect(over.set)
+        controller.start()
+        await over.wait()
+    if options.screenshot is not None and not closed.is_set():
+        await _save_picture(window, options.screenshot)
+    if options.exit_when_done:
+        await controller.close()
+        return _report(controller.outcome) if controller.outcome is not None else _EXIT_OK
+    await closed.wait()
+    return _EXIT_OK
+
+
+def _script_of(options: Options) -> Path | None:
+    if not options.example:
+        return options.script
+    from antflow_core.resources import example_path
+    from antflow_gui.windows.main_window import EXAMPLE
+
+    return example_path(EXAMPLE)
+
+
+def _report(outcome: RunOutcome) -> int:
+    """Print the summary, or on stderr why there is none."""
+    if outcome.message:
+        print(outcome.traceback or outcome.message, file=sys.stderr)
+    if outcome.exit_code != _EXIT_NOTHING_TO_RUN:
+        print(outcome.summary_line(), flush=True)
+    return outcome.exit_code
+
+
+async def _save_picture(window: MainWindow, path: Path) -> None:
+    """Write the whole window as it looks after its last refresh, at least 1280 × 800 whatever the screen."""
+    window.setMinimumSize(_PICTURE_WIDTH, _PICTURE_HEIGHT)
+    window.refresh()
+    await asyncio.sleep(_SETTLE_S)
+    if not window.grab().save(str(path)):
+        print(f"antflow-gui: the screenshot could not be written to {path}", file=sys.stderr)
+
+
+async def _take_down(window: MainWindow, context: AppContext) -> None:
+    """Stop what runs, then what watches it, then the window, and the reporter of errors last."""
+    await context.controller.close()
+    context.ticker.stop()
+    context.monitor.stop()
+    context.settings.sync()
+    window.hide()
+    window.deleteLater()
+    await asyncio.sleep(0)
+    context.faults.uninstall()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

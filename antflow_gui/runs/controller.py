@@ -1,0 +1,197 @@
+"""Owns the script that is open and its run: opens, runs, stops, runs again, and signals each change."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from antflow_core.exceptions import ScriptError
+from antflow_core.history.event_log import EventLog
+from antflow_core.link.inproc import InProcessRun
+from antflow_core.link.protocol import PipelineView, RunOutcome, RunSource, RunState
+from antflow_core.scripts import ScriptOutline, outline_script
+from antflow_gui.runs.progress import ProgressMeter, RunProgress
+
+OnOutput = Callable[[str, str], None]
+SourceFactory = Callable[[Path, Sequence[str], OnOutput], RunSource]
+
+
+def in_process(path: Path, args: Sequence[str], on_output: OnOutput) -> RunSource:
+    """The way to a run that shares the app's own process and loop."""
+    return InProcessRun(path, args, on_output=on_output)
+
+
+class RunController(QObject):
+    """One open script and its current or last run.
+
+    Args:
+        make_source: The way to a run, given script, arguments and a receiver of what it prints.
+        parent: Owner.
+
+    Signals:
+        script_opened: Another script is open, or the same one was read again.
+        state_changed: `state` has another value.
+        run_started: A run began; `history` is new and empty.
+        run_finished(RunOutcome): The run is over, however it ended.
+        output_written(str, str): The script printed: text, ``stdout`` or ``stderr``; from any thread.
+    """
+
+    script_opened = Signal()
+    state_changed = Signal()
+    run_started = Signal()
+    run_finished = Signal(object)
+    output_written = Signal(str, str)
+
+    def __init__(self, make_source: SourceFactory = in_process, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._make_source = make_source
+        self._path: Path | None = None
+        self._outline: ScriptOutline | None = None
+        self._source: RunSource | None = None
+        self._task: asyncio.Task[RunOutcome] | None = None
+        self._meter = ProgressMeter()
+        self._state = RunState.READY
+        self._started_at = 0.0
+        self._started = 0.0
+        self._duration_s = 0.0
+        self._outcome: RunOutcome | None = None
+        self._args: tuple[str, ...] = ()
+        self._shown_pipeline: int | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The script that is open."""
+        return self._path
+
+    @property
+    def outline(self) -> ScriptOutline | None:
+        """What the script's syntax tree told; None where it could not be read."""
+        return self._outline
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """The arguments the next run gets."""
+        return self._args
+
+    @args.setter
+    def args(self, args: Sequence[str]) -> None:
+        self._args = tuple(args)
+
+    @property
+    def state(self) -> RunState:
+        """Where the run stands."""
+        return self._state
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is going on, stopping included."""
+        return self._task is not None
+
+    @property
+    def outcome(self) -> RunOutcome | None:
+        """How the last run ended; None before, and while one runs."""
+        return self._outcome
+
+    @property
+    def started_at(self) -> datetime | None:
+        """Wall-clock start of the current or last run, in the viewer's zone."""
+        return datetime.fromtimestamp(self._started_at).astimezone() if self._started_at else None
+
+    @property
+    def history(self) -> EventLog | None:
+        """Every event of the current or last run."""
+        return self._source.log if self._source is not None else None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds the current run has taken, or the last one took."""
+        return time.monotonic() - self._started if self._task is not None else self._duration_s
+
+    def open_script(self, path: Path, args: Sequence[str] = ()) -> None:
+        """Make a script the one to run and read its outline; nothing of it is executed.
+
+        A script at fault becomes the open one too, so that it can be mended and run from here.
+
+        Raises:
+            ScriptError: It cannot be run as it is.
+            RuntimeError: A run is going on.
+        """
+        if self.is_running:
+            raise RuntimeError("a run is going on; stop it before opening another script")
+        self._path, self._args = path.absolute(), tuple(args)
+        self._outline = self._source = self._outcome = None
+        self._started_at = self._duration_s = 0.0
+        self._meter = ProgressMeter()
+        try:
+            self._outline = outline_script(self._path)
+        finally:
+            self.script_opened.emit()
+            self._set_state(RunState.READY if self._outline is not None else RunState.FAILED)
+
+    def start(self) -> None:
+        """Run the open script, afresh from its file; while a run goes on this does nothing."""
+        if self._path is None or self.is_running:
+            return
+        with suppress(ScriptError):  # the run itself meets the same fault and reports it as its outcome
+            self._outline = outline_script(self._path)
+        self._source = self._make_source(self._path, self._args, self._pass_output)
+        self._meter = ProgressMeter()
+        self._shown_pipeline = self._outcome = None
+        self._started_at, self._started = time.time(), time.monotonic()
+        self._task = asyncio.get_running_loop().create_task(self._source.run(), name="antflow-desk run")
+        self._task.add_done_callback(self._finish)
+        self._set_state(RunState.RUNNING)
+        self.run_started.emit()
+
+    def stop(self) -> None:
+        """The first call finishes the items in hand, the second cancels."""
+        if self._source is None or not self.is_running:
+            return
+        if self._state is RunState.STOPPING:
+            self._source.cancel()
+        else:
+            self._source.stop()
+            self._set_state(RunState.STOPPING)
+
+    async def close(self) -> None:
+        """Cancel a run that is going on and wait until it is gone."""
+        if self._source is not None and self._task is not None:
+            self._source.cancel()
+            await asyncio.wait([self._task])
+
+    def pipelines(self) -> list[PipelineView]:
+        """Every pipeline the run started, with fresh snapshots."""
+        return self._source.pipelines() if self._source is not None else []
+
+    def show_pipeline(self, index: int | None) -> None:
+        """Choose the pipeline whose stages are in view; None follows the newest."""
+        self._shown_pipeline = index
+
+    def measure(self, pipelines: Sequence[PipelineView]) -> RunProgress:
+        """The figures of this moment, from snapshots just taken."""
+        shown = self._shown_pipeline
+        index = shown if shown is not None and shown < len(pipelines) else len(pipelines) - 1
+        return self._meter.measure(pipelines, self.elapsed_s, running=self.is_running, shown=index)
+
+    def _pass_output(self, text: str, stream: str) -> None:
+        self.output_written.emit(text, stream)
+
+    def _finish(self, task: asyncio.Task[RunOutcome]) -> None:
+        self._duration_s = time.monotonic() - self._started
+        self._task = None
+        if task.cancelled():
+            return
+        self._outcome = outcome = task.result()
+        self._set_state(outcome.state)
+        self.run_finished.emit(outcome)
+
+    def _set_state(self, state: RunState) -> None:
+        if state is not self._state:
+            self._state = state
+            self.state_changed.emit()

@@ -1,0 +1,197 @@
+"""The small dialogs: arguments, settings, keys, about, the question before closing; none blocks."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFormLayout,
+    QGridLayout,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from antflow_core import __version__
+from antflow_gui.actions.commands import Command
+from antflow_gui.settings import INTERVAL_MS_MAX, INTERVAL_MS_MIN, Settings
+from antflow_gui.theme import ThemeMode, mono_font, set_kind
+
+_THEME_WORDS = {ThemeMode.SYSTEM: "As the system", ThemeMode.LIGHT: "Light", ThemeMode.DARK: "Dark"}
+
+
+class ArgumentsDialog(QDialog):
+    """Asks for the script's arguments as a command line has them.
+
+    Signals:
+        run_requested(list): The arguments, split as a shell would.
+    """
+
+    run_requested = Signal(list)
+
+    def __init__(self, script: str, args: Sequence[str], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Run with arguments")
+        self.field = QLineEdit(shlex.join(args))
+        self.field.setFont(mono_font())
+        self.field.setPlaceholderText("--limit 500 'two words'")
+        self.field.setAccessibleName("Arguments")
+        self.field.setMinimumWidth(420)
+        self.fault = QLabel()
+        set_kind(self.fault, "secondary")
+        self.buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        run = self.buttons.addButton("Run", QDialogButtonBox.ButtonRole.AcceptRole)
+        set_kind(run, "primary")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setSpacing(12)
+        layout.addWidget(QLabel(f"Arguments for {script}, as on a command line:"))
+        for widget in (self.field, self.fault, self.buttons):
+            layout.addWidget(widget)
+        self.buttons.accepted.connect(self._run)
+        self.buttons.rejected.connect(self.reject)
+        self.field.textEdited.connect(self._check)
+
+    @Slot(str)
+    def _check(self, text: str) -> bool:
+        try:
+            shlex.split(text)
+        except ValueError as error:
+            self.fault.setText(f"{error}: close the quotation mark, or remove it.")
+            return False
+        self.fault.setText("")
+        return True
+
+    @Slot()
+    def _run(self) -> None:
+        if self._check(self.field.text()):
+            self.run_requested.emit(shlex.split(self.field.text()))
+            self.accept()
+
+
+class SettingsDialog(QDialog):
+    """Theme and pace; a change shows at once and is kept.
+
+    Signals:
+        interval_changed(int): The pace in milliseconds.
+        theme_changed(ThemeMode): The theme.
+    """
+
+    interval_changed = Signal(int)
+    theme_changed = Signal(object)
+
+    def __init__(self, settings: Settings, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Settings")
+        self.theme = QComboBox()
+        for mode, words in _THEME_WORDS.items():
+            self.theme.addItem(words, mode)
+        self.theme.setCurrentIndex(list(_THEME_WORDS).index(settings.theme_mode))
+        self.interval = QSpinBox()
+        self.interval.setRange(INTERVAL_MS_MIN, INTERVAL_MS_MAX)
+        self.interval.setSingleStep(50)
+        self.interval.setSuffix(" ms")
+        self.interval.lineEdit().setTextMargins(7, 0, 0, 0)  # the style sheet cannot pad a spin box's text
+        self.interval.setValue(settings.interval_ms)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        form = QFormLayout()
+        form.setHorizontalSpacing(16)
+        form.setVerticalSpacing(12)
+        form.addRow("&Theme", self.theme)
+        form.addRow("&Refresh every", self.interval)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setSpacing(16)
+        layout.addLayout(form)
+        layout.addWidget(buttons)
+        buttons.rejected.connect(self.reject)
+        self.interval.valueChanged.connect(self.interval_changed)
+        self.theme.currentIndexChanged.connect(self._choose_theme)
+
+    @Slot(int)
+    def _choose_theme(self, index: int) -> None:
+        self.theme_changed.emit(ThemeMode(self.theme.itemData(index)))  # Qt hands it back as a str
+
+
+class KeysDialog(QDialog):
+    """Every command with its key, made from the one list of commands."""
+
+    def __init__(self, commands: Sequence[Command], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Keyboard shortcuts")
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(24)
+        grid.setVerticalSpacing(8)
+        for row, command in enumerate(entry for entry in commands if entry.shortcuts):
+            keys = QLabel(" or ".join(_native(keys) for keys in command.shortcuts))
+            keys.setFont(mono_font())
+            title = QLabel(command.title.replace("&", "").rstrip("…"))
+            hint = QLabel(command.hint)
+            set_kind(hint, "secondary")
+            for column, label in enumerate((keys, title, hint)):
+                grid.addWidget(label, row, column)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setSpacing(16)
+        layout.addLayout(grid)
+        layout.addWidget(buttons)
+        buttons.rejected.connect(self.reject)
+
+
+def open_about(log_file: str, parent: QWidget) -> QMessageBox:
+    """Say what this is, its version, and where its log is."""
+    box = QMessageBox(parent)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.setWindowTitle("About AntFlow Desk")
+    box.setText(f"AntFlow Desk {__version__}")
+    box.setInformativeText(f"Run, watch and inspect asyncio pipelines.\n\nLog file: {log_file}")
+    box.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    box.setStandardButtons(QMessageBox.StandardButton.Close)
+    box.open()
+    return box
+
+
+class CloseQuestion(QMessageBox):
+    """Asks whether a run that is going on is to be cancelled.
+
+    Signals:
+        confirmed: Cancel it and close.
+    """
+
+    confirmed = Signal()
+
+    def __init__(self, script: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("A run is going on")
+        self.setText(f"{script} is still running.")
+        self.setInformativeText("Closing the window cancels the items in hand and drops the queued ones.")
+        self.cancel_button = self.addButton(
+            "Cancel the run and close", QMessageBox.ButtonRole.DestructiveRole
+        )
+        self.stay_button = self.addButton("Keep running", QMessageBox.ButtonRole.RejectRole)
+        self.setDefaultButton(self.stay_button)
+        self.setEscapeButton(self.stay_button)
+        self.buttonClicked.connect(self._answer)
+
+    @Slot(object)
+    def _answer(self, button: object) -> None:
+        if button is self.cancel_button:
+            self.confirmed.emit()
+
+
+def _native(keys: str) -> str:
+    return QKeySequence(keys).toString(QKeySequence.SequenceFormat.NativeText)

@@ -1,0 +1,151 @@
+"""The page of an open script: header, stage cards and throughput plot, filled from snapshots at each tick."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from PySide6.QtCore import Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
+
+from antflow_core.link.protocol import PipelineView, RunState
+from antflow_core.scripts import ScriptOutline
+from antflow_core.units import plural
+from antflow_gui.plots.throughput import ThroughputPlot
+from antflow_gui.runs.controller import RunController
+from antflow_gui.runs.progress import RunProgress, StageProgress
+from antflow_gui.theme import Theme
+from antflow_gui.views.flow import FlowView
+from antflow_gui.views.header import RunHeader
+
+_NO_STAGES = "The stages appear here as soon as the script starts a pipeline"
+
+
+class RunPage(QWidget):
+    """Shows what the controller runs; `refresh` is called by the ticker and at each change of state."""
+
+    def __init__(self, controller: RunController, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self.header = RunHeader(theme)
+        self.flow = FlowView(theme)
+        self.plot = ThroughputPlot(theme)
+        self.pipeline_box = QComboBox()
+        self.pipeline_box.setAccessibleName("Pipeline in view")
+        self.pipeline_box.setToolTip("The script started several pipelines; choose whose stages are shown")
+        self._plotted_run = -1
+        self._lay_out()
+        self.header.run_requested.connect(controller.start)
+        self.header.stop_requested.connect(controller.stop)
+        self.pipeline_box.activated.connect(self._choose_pipeline)
+
+    def _lay_out(self) -> None:
+        chooser = QHBoxLayout()
+        chooser.addWidget(self.pipeline_box)
+        chooser.addStretch(1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 4)
+        layout.setSpacing(12)
+        layout.addWidget(self.header)
+        layout.addLayout(chooser)
+        layout.addWidget(self.flow)
+        layout.addWidget(self.plot, 1)
+        self.pipeline_box.hide()
+
+    def show_script(self) -> None:
+        """Show a script that was just opened: its literal stages, all at zero."""
+        self._plotted_run = -1
+        self.pipeline_box.clear()
+        self.plot.clear()
+        outline = self._controller.outline
+        stages = _outlined_stages(outline) if outline is not None else ()
+        self.plot.set_stages([stage.name for stage in stages])
+        if stages:
+            self.flow.show_stages(stages, None)
+        else:
+            self.flow.clear(_NO_STAGES)
+        self._show_header(None)
+
+    def start_run(self) -> None:
+        """Empty what the last run left."""
+        self._plotted_run = -1
+        self.pipeline_box.clear()
+        self.plot.clear()
+
+    def refresh(self) -> RunProgress | None:
+        """Take fresh snapshots and show them; None while no pipeline was started."""
+        pipelines = self._controller.pipelines()
+        if not pipelines:
+            self._show_header(None)
+            return None
+        self._offer(pipelines)
+        progress = self._controller.measure(pipelines)
+        self._show_header(progress)
+        self.flow.show_stages(progress.stages, progress.bottleneck)
+        self._plot(self._shown(pipelines), progress)
+        return progress
+
+    def _shown(self, pipelines: Sequence[PipelineView]) -> PipelineView:
+        index = self.pipeline_box.currentData()
+        return pipelines[index] if isinstance(index, int) and index < len(pipelines) else pipelines[-1]
+
+    def _plot(self, view: PipelineView, progress: RunProgress) -> None:
+        if view.run != self._plotted_run:
+            self._plotted_run = view.run
+            self.plot.clear()
+            self.plot.set_stages([stage.name for stage in view.stages])
+        if self._controller.is_running and not view.ended:
+            self.plot.append(progress.elapsed_s, [stage.rate for stage in progress.stages])
+
+    def _offer(self, pipelines: Sequence[PipelineView]) -> None:
+        """List the pipelines once there are several; the newest is followed until one is chosen."""
+        box = self.pipeline_box
+        if not box.count():
+            box.addItem("Newest pipeline", None)
+        for index in range(box.count() - 1, len(pipelines)):
+            box.addItem(f"{index + 1} · {' → '.join(stage.name for stage in pipelines[index].stages)}", index)
+        box.setVisible(len(pipelines) > 1)
+
+    @Slot(int)
+    def _choose_pipeline(self, _index: int) -> None:
+        self._controller.show_pipeline(self.pipeline_box.currentData())
+        self.refresh()
+
+    def _show_header(self, progress: RunProgress | None) -> None:
+        path = self._controller.path
+        self.header.show_run(path.name if path else "", self._note(), self._controller.state, progress)
+
+    def _note(self) -> str:
+        started = self._controller.started_at
+        parts = []
+        if started is None:
+            outline = self._controller.outline
+            stages = len(outline.stages) if outline is not None else 0
+            parts.append(f"{plural(stages, 'stage')} · press Run" if stages else "press Run")
+        else:
+            parts += ["in the app", f"started {started:%H:%M:%S}"]
+        if self._controller.args:
+            parts.append(shlex.join(self._controller.args))
+        if self._controller.state is RunState.STOPPING:
+            parts.append("finishing the items in hand")
+        return " · ".join(parts)
+
+
+def _outlined_stages(outline: ScriptOutline) -> tuple[StageProgress, ...]:
+    return tuple(
+        StageProgress(
+            name=stage.name,
+            index=index,
+            done=0,
+            failed=0,
+            skipped=0,
+            retried=0,
+            total=None,
+            queued=0,
+            capacity=None,
+            busy=0,
+            workers=stage.workers or 0,
+            rate=None,
+        )
+        for index, stage in enumerate(outline.stages)
+    )

@@ -1,0 +1,95 @@
+"""The status bar: how late the loop is, what held it, events and their memory, and unexpected errors."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QLabel, QPushButton, QStatusBar, QWidget
+
+from antflow_core.history.event_log import EventLog
+from antflow_core.units import format_bytes, format_count, format_duration, plural
+from antflow_gui.faults import Fault
+from antflow_gui.loop_monitor import LoopHold, LoopMonitor
+from antflow_gui.theme import set_kind
+
+
+class StatusLine(QStatusBar):
+    """Quiet facts at the foot of the window.
+
+    Args:
+        monitor: Where the loop's lateness comes from.
+
+    Signals:
+        fault_requested(Fault): The user wants to see the newest unexpected error.
+    """
+
+    fault_requested = Signal(object)
+
+    def __init__(self, monitor: LoopMonitor, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._monitor = monitor
+        self._fault: Fault | None = None
+        self._fault_count = 0
+        self.lateness = self._label()
+        self.events = self._label()
+        self.hold = self._label()
+        self.fault_button = QPushButton()
+        set_kind(self.fault_button, "link")
+        self.fault_button.hide()
+        self.addPermanentWidget(self.fault_button)
+        self.times = self._label("times since start", permanent=True)
+        self.fault_button.clicked.connect(self._request_fault)
+        monitor.loop_held.connect(self.show_hold)
+
+    def _label(self, text: str = "", *, permanent: bool = False) -> QLabel:
+        label = QLabel(text)
+        set_kind(label, "secondary")
+        if permanent:
+            self.addPermanentWidget(label)
+        else:
+            self.addWidget(label)
+        return label
+
+    def refresh(self, history: EventLog | None) -> None:
+        """Show the figures of this moment."""
+        self.lateness.setText(f"Loop late p99 {format_duration(self._monitor.p99_ms / 1000)}")
+        if history is not None:
+            memory = format_bytes(history.memory_bytes)
+            self.events.setText(f"{plural(len(history), 'event')} in {memory}")
+        else:
+            self.events.setText("")
+
+    def clear_hold(self) -> None:
+        """Forget what held the loop; a new run begins."""
+        self.hold.setText("")
+
+    @Slot(object)
+    def show_hold(self, hold: LoopHold) -> None:
+        """Say how long the window could not paint, and whose doing it was."""
+        where = f" of {hold.stage}" if hold.stage else ""
+        self.hold.setText(f"{hold.function}(){where} held the loop for {format_duration(hold.duration_s)}")
+        item = f", item {hold.item}" if hold.item else ""
+        self.hold.setToolTip(
+            f"{hold.filename}:{hold.line}{item}\nA blocking call keeps the window from painting: "
+            "make the task a plain function, which runs in a thread, or await asyncio.to_thread(...)."
+        )
+
+    @Slot(object)
+    def show_fault(self, fault: Fault) -> None:
+        """Offer an unexpected error quietly; details are one click away."""
+        self._fault = fault
+        self._fault_count += 1
+        words = (
+            "An unexpected error"
+            if self._fault_count == 1
+            else f"{format_count(self._fault_count)} unexpected errors"
+        )
+        self.fault_button.setText(f"{words} – details")
+        self.fault_button.setToolTip(fault.summary)
+        self.fault_button.show()
+
+    @Slot()
+    def _request_fault(self) -> None:
+        self.fault_button.hide()
+        self._fault_count = 0
+        if self._fault is not None:
+            self.fault_requested.emit(self._fault)

@@ -1,0 +1,63 @@
+"""What the app's tests share: a Qt loop, a context, scripts to run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QApplication
+
+from antflow_gui.context import AppContext
+from antflow_gui.event_loop import BatchedEventLoop
+from antflow_gui.faults import FaultReporter
+from antflow_gui.loop_monitor import LoopMonitor
+from antflow_gui.runs.controller import RunController
+from antflow_gui.runs.ticker import Ticker
+from antflow_gui.settings import Settings
+from antflow_gui.theme import Theme, register_fonts
+
+T = TypeVar("T")
+RunOnLoop = Callable[[Callable[[], Awaitable[T]]], T]
+
+
+@pytest.fixture
+def qt_loop(qapp: QApplication) -> Iterator[BatchedEventLoop]:
+    """The app's event loop, closed after the test."""
+    loop = BatchedEventLoop(qapp)
+    asyncio.set_event_loop(loop)
+    yield loop
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.fixture
+def context(qt_loop: BatchedEventLoop, qapp: QApplication, tmp_path: Path) -> Iterator[AppContext]:
+    """The app's parts, with settings and log in a folder of the test."""
+    store = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+    settings = Settings(store)
+    register_fonts()
+    theme = Theme()
+    theme.install(qapp)
+    monitor = LoopMonitor(qt_loop)
+    monitor.start()
+    faults = FaultReporter(tmp_path / "antflow-desk.log")
+    yield AppContext(settings, theme, RunController(), Ticker(50), monitor, faults)
+    monitor.stop()
+
+
+@pytest.fixture
+def write_script(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a pipeline script and give its path."""
+
+    def write(text: str, name: str = "orders.py") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write

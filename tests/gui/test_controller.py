@@ -1,0 +1,180 @@
+"""The controller: opens, runs, stops and runs again real scripts on the app's loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from antflow_core.exceptions import ScriptError
+from antflow_core.link.protocol import RunOutcome, RunState
+from antflow_gui.event_loop import BatchedEventLoop
+from antflow_gui.runs.controller import RunController
+from tests.support.scripts import ENDLESS, RAISES, SYNTAX_ERROR, TWO_STAGES
+
+WriteScript = Callable[..., Path]
+ExpectLog = Callable[[str], None]
+
+
+async def _ended(controller: RunController) -> RunOutcome:
+    finished: asyncio.Future[RunOutcome] = asyncio.get_running_loop().create_future()
+
+    def finish(outcome: RunOutcome) -> None:
+        finished.set_result(outcome)
+
+    controller.run_finished.connect(finish)
+    outcome = await asyncio.wait_for(finished, 30)
+    controller.run_finished.disconnect(finish)
+    return outcome
+
+
+async def _run(controller: RunController) -> RunOutcome:
+    controller.start()
+    return await _ended(controller)
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def test_opening_reads_the_outline_and_executes_nothing(
+    qt_loop: BatchedEventLoop, write_script: WriteScript
+) -> None:
+    controller = RunController()
+    controller.open_script(write_script("raise SystemExit('executed')\n" + TWO_STAGES))
+    assert controller.outline is not None
+    assert [stage.name for stage in controller.outline.stages] == ["Fetch", "Price"]
+    assert controller.state is RunState.READY
+
+
+def test_a_run_ends_with_its_counts(qt_loop: BatchedEventLoop, write_script: WriteScript) -> None:
+    controller = RunController()
+    controller.open_script(write_script(TWO_STAGES))
+    outcome = qt_loop.run_until_complete(_run(controller))
+    assert (outcome.completed, outcome.failed, outcome.exit_code) == (90, 10, 0)
+    assert controller.state is RunState.FINISHED
+    progress = controller.measure(controller.pipelines())
+    assert (progress.completed, progress.failed, progress.total) == (90, 10, 100)
+    assert [stage.total for stage in progress.stages] == [100, 90]
+    assert controller.history is not None and len(controller.history) > 300
+
+
+def test_a_second_run_is_fresh_and_sees_the_edited_file(
+    qt_loop: BatchedEventLoop, write_script: WriteScript
+) -> None:
+    controller = RunController()
+    path = write_script(TWO_STAGES)
+    controller.open_script(path)
+    qt_loop.run_until_complete(_run(controller))
+    first = controller.history
+    path.write_text(TWO_STAGES.replace("range(100)", "range(20)"), encoding="utf-8")
+    outcome = qt_loop.run_until_complete(_run(controller))
+    assert (outcome.completed, outcome.failed) == (18, 2)
+    assert controller.history is not first
+
+
+def test_what_the_script_prints_arrives_on_the_loop(
+    qt_loop: BatchedEventLoop, write_script: WriteScript
+) -> None:
+    controller = RunController()
+    printed: list[tuple[str, str]] = []
+    controller.output_written.connect(lambda text, stream: printed.append((text, stream)))
+    controller.open_script(write_script(TWO_STAGES))
+    qt_loop.run_until_complete(_run(controller))
+    assert "".join(text for text, stream in printed if stream == "stdout") == "priced 90 orders\n"
+
+
+def test_a_script_that_raises_is_an_outcome(qt_loop: BatchedEventLoop, write_script: WriteScript) -> None:
+    controller = RunController()
+    controller.open_script(write_script(RAISES))
+    outcome = qt_loop.run_until_complete(_run(controller))
+    assert (outcome.state, outcome.exit_code, outcome.completed) == (RunState.FAILED, 1, 3)
+    assert outcome.traceback is not None and "explode" in outcome.traceback
+
+
+def test_a_script_at_fault_stays_open_to_be_mended(
+    qt_loop: BatchedEventLoop, write_script: WriteScript
+) -> None:
+    controller = RunController()
+    path = write_script(SYNTAX_ERROR)
+    with pytest.raises(ScriptError, match=r"orders\.py"):
+        controller.open_script(path)
+    assert (controller.path, controller.state) == (path, RunState.FAILED)
+    path.write_text(TWO_STAGES, encoding="utf-8")
+    assert qt_loop.run_until_complete(_run(controller)).completed == 90
+
+
+def test_a_script_that_vanished_is_an_outcome(qt_loop: BatchedEventLoop, write_script: WriteScript) -> None:
+    controller = RunController()
+    path = write_script(TWO_STAGES)
+    controller.open_script(path)
+    path.unlink()
+    outcome = qt_loop.run_until_complete(_run(controller))
+    assert outcome.exit_code == 2
+    assert outcome.message is not None and "orders.py" in outcome.message
+
+
+def test_the_first_stop_finishes_the_items_in_hand(
+    qt_loop: BatchedEventLoop, write_script: WriteScript, expect_log: ExpectLog
+) -> None:
+    expect_log("discarded")
+
+    async def scenario(controller: RunController) -> RunOutcome:
+        controller.start()
+        await _until(lambda: controller.history is not None and len(controller.history) > 200)
+        controller.stop()
+        assert controller.state is RunState.STOPPING
+        return await _ended(controller)
+
+    controller = RunController()
+    controller.open_script(write_script(ENDLESS))
+    outcome = qt_loop.run_until_complete(scenario(controller))
+    assert outcome.state is RunState.STOPPED
+    assert outcome.completed > 0
+
+
+def test_the_second_stop_cancels(
+    qt_loop: BatchedEventLoop, write_script: WriteScript, expect_log: ExpectLog
+) -> None:
+    expect_log("discarded")
+
+    async def scenario(controller: RunController) -> RunOutcome:
+        controller.start()
+        await _until(lambda: controller.history is not None and len(controller.history) > 0)
+        controller.stop()
+        controller.stop()
+        return await _ended(controller)
+
+    controller = RunController()
+    slow = ENDLESS.replace("asyncio.sleep(0.01)", "asyncio.sleep(3600)")
+    controller.open_script(write_script(slow))
+    assert qt_loop.run_until_complete(scenario(controller)).state is RunState.STOPPED
+
+
+def test_closing_cancels_and_waits(qt_loop: BatchedEventLoop, write_script: WriteScript) -> None:
+    async def scenario(controller: RunController) -> None:
+        controller.start()
+        await _until(lambda: controller.history is not None and len(controller.history) > 0)
+        await controller.close()
+
+    controller = RunController()
+    controller.open_script(write_script(ENDLESS))
+    qt_loop.run_until_complete(scenario(controller))
+    assert not controller.is_running
+    assert not asyncio.all_tasks(qt_loop)
+
+
+def test_no_other_script_opens_while_one_runs(qt_loop: BatchedEventLoop, write_script: WriteScript) -> None:
+    async def scenario(controller: RunController) -> None:
+        controller.start()
+        with pytest.raises(RuntimeError, match="a run is going on"):
+            controller.open_script(write_script(TWO_STAGES, "other.py"))
+        await controller.close()
+
+    controller = RunController()
+    controller.open_script(write_script(ENDLESS))
+    qt_loop.run_until_complete(scenario(controller))
