@@ -2,6 +2,7 @@
 
 - `app` composition root: QApplication, loop, context, ordered shutdown; `__main__` runs it
 - `command_line` the app's arguments
+- `displays` whether a window can be shown
 - `context` what every part may use
 - `event_loop` asyncio on Qt's loop with a batched ready queue
 - `loop_monitor` how late the loop is, and which task held it

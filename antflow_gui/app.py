@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from antflow_core import __version__
 from antflow_gui.command_line import HELP, Options, UsageError, parse_command_line
+from antflow_gui.displays import why_no_display
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -55,17 +56,15 @@ def _refuse(message: str) -> int:
 
 def _choose_platform(options: Options) -> None:
     """Without a display Qt would abort: go offscreen where nobody needs to see the window, else refuse."""
-    if sys.platform != "linux" or os.environ.get("QT_QPA_PLATFORM"):
-        return
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+    reason = why_no_display()
+    if reason is None:
         return
     if not options.exit_when_done:
         raise UsageError(
-            "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set); "
-            "start it in a desktop session, or add --exit-when-done to run without a window"
+            f"{reason}; start it in a desktop session, or add --exit-when-done to run without a window"
         )
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    print("antflow-gui: there is no display, so the window stays offscreen", file=sys.stderr)
+    print(f"antflow-gui: {reason}, so the window stays offscreen", file=sys.stderr)
 
 
 def _run(options: Options) -> int:

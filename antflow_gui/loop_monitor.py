@@ -27,6 +27,12 @@ _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.05, 1.0
 """How often the watchdog looks: at first, and at last where the loop stays held."""
 
 
+_RUNNER = BatchedEventLoop._run_slice.__code__  # noqa: SLF001 - the two modules belong together
+_TOP = "<module>"
+_PARTS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<lambda>"})
+"""Frames that only a part of a function stands in; the function around them says more."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoopHold:
     """One callback that kept the loop, and with it the window, from everything else.
@@ -44,6 +50,13 @@ class LoopHold:
     line: int
     stage: str | None
     item: str | None
+
+    @property
+    def place(self) -> str:
+        """For people: ``fetch() of Fetch``, or ``orders.py, line 2`` outside of any function."""
+        if self.function == _TOP:
+            return f"{Path(self.filename).name}, line {self.line}"
+        return f"{self.function}() of {self.stage}" if self.stage else f"{self.function}()"
 
 
 class LoopMonitor(QObject):
@@ -214,12 +227,12 @@ def find_culprit(innermost: FrameType, handle: asyncio.Handle) -> Culprit | None
     frames = _frames_of_callback(innermost)
     if not frames:
         return None
-    named = [frame for frame in frames if not frame.f_code.co_name.startswith("<")] or frames
-    own = [frame for frame in named if _is_of_script(frame)]
-    foreign = [frame for frame in named if _package(frame) != "asyncio"] or named
-    frame = own[0] if own else foreign[-1]
+    own = [frame for frame in frames if _is_of_script(frame)]
+    foreign = [frame for frame in frames if _package(frame) != "asyncio"] or frames
+    frame = _named(own) if own else foreign[-1]
+    name = frame.f_code.co_name if frame.f_code is not _RUNNER else _name_of_callback(handle)
     stage, item = _stage_and_item(handle)
-    return Culprit(frame.f_code.co_name, frame.f_code.co_filename, frame.f_lineno, stage, item)
+    return Culprit(name, frame.f_code.co_filename, frame.f_lineno, stage, item)
 
 
 def _frames_of_callback(innermost: FrameType) -> list[FrameType]:
@@ -230,15 +243,24 @@ def _frames_of_callback(innermost: FrameType) -> list[FrameType]:
     frames: list[FrameType] = []
     frame: FrameType | None = innermost
     while frame is not None:
-        if frame.f_code is BatchedEventLoop._run_slice.__code__:  # noqa: SLF001 - the loop is ours
+        if frame.f_code is _RUNNER:
             return frames or [frame]
         frames.append(frame)
         frame = frame.f_back
     return []
 
 
+def _named(frames: list[FrameType]) -> FrameType:
+    return next((frame for frame in frames if frame.f_code.co_name not in _PARTS), frames[0])
+
+
+def _name_of_callback(handle: asyncio.Handle) -> str:
+    callback: object = handle._callback  # type: ignore[attr-defined]  # noqa: SLF001
+    return getattr(callback, "__name__", None) or type(callback).__name__
+
+
 def _stage_and_item(handle: asyncio.Handle) -> tuple[str | None, str | None]:
-    """The stage and item of the worker whose callback it is: a worker's state is in the context of its task."""
+    """The stage and item of the worker whose callback it is; a worker leaves its state in its context."""
     context: contextvars.Context = handle._context  # type: ignore[attr-defined]  # noqa: SLF001
     worker = context.get(worker_state_var)
     if worker is None:

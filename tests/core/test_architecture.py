@@ -182,8 +182,8 @@ def test_the_public_names_of_the_core_are_complete() -> None:
     source = ast.parse((_folder(CORE) / "__init__.py").read_text(encoding="utf-8"))
     bound = {
         alias.asname or alias.name
-        for node in source.body
-        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        for node in ast.walk(source)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{CORE}.")
         for alias in node.names
     }
     bound |= {node.name for node in source.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}

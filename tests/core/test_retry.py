@@ -65,9 +65,7 @@ async def test_attempts_count_in_all_and_the_last_one_fails_the_item() -> None:
     assert await pipeline.run([1]) == []
     assert flaky.calls == {1: 3}
     assert [entry[0] for entry in told if len(entry) > 2] == ["start", "retry"] * 2 + ["start", "fail"]
-    assert told[-1] == ("failed", {"error": "boom 3", "error_type": "ValueError"}) or told[-1][1][
-        "error"
-    ] == "boom 3"
+    assert told[-1] == ("failed", {"error": "boom 3", "error_type": "ValueError"})
     assert pipeline.get_error_summary().failed_items[0].attempts == 3
     assert pipeline.get_stats().stage_stats["A"].retried == 2
 

@@ -75,7 +75,8 @@ async def test_leaving_the_loop_early_ends_all_workers() -> None:
     gc.collect()
     while asyncio.all_tasks() - before:
         await asyncio.sleep(0)
-    assert pipeline.dropped_items == pipeline.get_stats().total_items is not None or pipeline.dropped_items > 0
+    stats = pipeline.get_stats()
+    assert (stats.items_in_flight, stats.items_processed + pipeline.dropped_items) == (0, stats.total_items)
 
 
 async def test_a_pipeline_left_early_can_run_at_once() -> None:

@@ -49,7 +49,8 @@ def test_a_script_that_exits_with_0_is_done(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "part"), [(SYNTAX_ERROR, "line 1"), (NO_PIPELINE, "async def main()"), ("\0\1\2", "not a Python file")]
+    ("text", "part"),
+    [(SYNTAX_ERROR, "line 1"), (NO_PIPELINE, "async def main()"), ("\0\1\2", "not a Python file")],
 )
 def test_nothing_to_run_ends_with_2_and_a_sentence_that_names_the_script(
     tmp_path: Path, text: str, part: str
@@ -94,3 +95,15 @@ def test_the_example_runs_on_the_real_standard_library(tmp_path: Path) -> None:
     done = run_app("--example", "--exit-when-done", "--limit", "300", cwd=tmp_path)
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1].startswith("completed ")
+
+
+@pytest.mark.parametrize("display", ["", ":4711"])
+def test_without_a_display_that_answers_it_says_so_and_stays_offscreen(tmp_path: Path, display: str) -> None:
+    (tmp_path / "orders.py").write_text(TWO_STAGES, encoding="utf-8")
+    nowhere = {"DISPLAY": display, "WAYLAND_DISPLAY": "", "QT_QPA_PLATFORM": ""}
+    done = run_app("orders.py", "--exit-when-done", cwd=tmp_path, env=nowhere)
+    assert done.code == 0
+    assert "display" in done.err and "offscreen" in done.err
+    refused = run_app("orders.py", cwd=tmp_path, env=nowhere)
+    assert refused.code == 2
+    assert "--exit-when-done" in refused.err

