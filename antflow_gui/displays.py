@@ -15,7 +15,7 @@ _PATIENCE_S = 2.0
 
 
 def why_no_display() -> str | None:
-    """Why no window can be shown, as the start of a sentence; None where one can, or Qt is told what to do."""
+    """Why no window can be shown, as the start of a sentence; None where one can, or Qt was told."""
     if sys.platform != "linux" or os.environ.get("QT_QPA_PLATFORM") or os.environ.get("WAYLAND_DISPLAY"):
         return None
     name = os.environ.get("DISPLAY")

@@ -13,6 +13,7 @@ from antflow_core.context import WorkerContext, worker_state_var
 from antflow_core.engine.feeding import Entry
 from antflow_core.engine.invoke import TaskCall
 from antflow_core.engine.statistics import error_text
+from antflow_core.engine.statistics import error_text
 from antflow_core.types import StatusType, TaskEventType
 
 if TYPE_CHECKING:
@@ -241,7 +242,9 @@ class Worker:
         self._run.put_back(entry, self._stage, self._stage.retry.wait_s(attempt))
 
     async def _fail(self, entry: Entry, error: BaseException, attempt: int) -> None:
-        logger.info("[%s] FAIL stage=%s id=%s error=%s", self._name, self._stage.name, entry.id, error_text(error))
+        logger.info(
+            "[%s] FAIL stage=%s id=%s error=%s", self._name, self._stage.name, entry.id, error_text(error)
+        )
         self._count_failure()
         self._context.failed += 1
         self._stage.failed += 1

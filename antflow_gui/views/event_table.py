@@ -12,7 +12,7 @@ from antflow_gui.views.event_delegate import ROW_HEIGHT, EventDelegate
 from antflow_gui.views.follow_tail import FollowTail
 
 COPY_LIMIT = 10_000
-_WIDTHS = {TIME: 80, ITEM: 196, STAGE: 88, STATUS: 116, WORKER: 112, TRY: 44, TOOK: 84, ERROR: 160}
+_WIDTHS = {TIME: 76, ITEM: 190, STAGE: 88, STATUS: 112, WORKER: 104, TRY: 44, TOOK: 80, ERROR: 120}
 _MINIMUM_WIDTH = 40
 _MOVES = frozenset(
     {

@@ -11,7 +11,7 @@ from antflow_gui.theme import mono_font
 _PAUSE_MS = 150
 _HELP = (
     "Words are looked for in items, stages, workers, tasks and errors.\n"
-    'status:failed,retrying   stage:Parse   item:"a b"   item:test/*   -word leaves out'
+    'status:failed,retrying   stage:Parse   item:"a b"   item:test/*   error:OSError   -word leaves out'
 )
 
 
@@ -44,6 +44,7 @@ class SearchBox(QLineEdit):
     def enter(self, text: str) -> None:
         """Put a query into the box and announce it at once."""
         self.setText(text)
+        self.setCursorPosition(0)  # a query that is longer than the box shows its beginning
         self._announce()
 
     @Slot()

@@ -130,6 +130,7 @@ class StageCard(QWidget):
         self.bottleneck_word.reserve("bottleneck")
         self.bottleneck_word.hide()
         self.no_failures.set_text("no failures")
+        self.no_failures.reserve("no failures")
         self.workers_word.set_text("Workers")
         self.workers_word.reserve("Workers")
         self.workers_text.reserve("88/88", f"{stage.workers}/{stage.workers}")
@@ -152,7 +153,7 @@ class StageCard(QWidget):
         column.addLayout(_row(8, (self.workers_word, 0), (self.cells, 1), (self.workers_text, 0)))
         column.addSpacing(6)
         counts = [(widget, 0) for widget in (self.failed, self.retried, self.skipped)]
-        words = ((self.no_failures, 1), (self.queued_text, 1), (self.bottleneck_word, 0))
+        words = ((self.no_failures, 0), (self.queued_text, 1), (self.bottleneck_word, 0))
         column.addLayout(_row(10, *counts, *words))
         column.addStretch(1)
 

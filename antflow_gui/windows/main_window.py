@@ -249,6 +249,7 @@ class MainWindow(QMainWindow):
         self.banner.hide()
         self.pages.setCurrentWidget(self.welcome)
         self.panels.set_visible(False)
+        self.setFocus()  # keys reach every part by Tab; no button stands out unasked
         self.setWindowTitle("AntFlow Desk")
         self.commands.update()
 
@@ -260,6 +261,7 @@ class MainWindow(QMainWindow):
         if self.pages.currentWidget() is self.welcome:
             self.pages.setCurrentWidget(self.run_page)
             self._place_panels()
+            self.setFocus()
         self.setWindowTitle(f"{path.name} – AntFlow Desk")
         self.commands.update()
         self._show_history()

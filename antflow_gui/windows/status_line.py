@@ -28,7 +28,7 @@ class StatusLine(QStatusBar):
         super().__init__(parent)
         self._monitor = monitor
         self._fault: Fault | None = None
-        self._fault_count = 0
+        self._fault_counts: dict[tuple[str, str], int] = {}
         self.lateness = self._label()
         self.events = self._label()
         self.hold = self._label()
@@ -51,7 +51,7 @@ class StatusLine(QStatusBar):
 
     def refresh(self, history: EventLog | None) -> None:
         """Show the figures of this moment."""
-        self.lateness.setText(f"Loop late p99 {format_duration(self._monitor.p99_ms / 1000)}")
+        self.lateness.setText(f"Loop late p99 {self._monitor.p99_ms:.0f} ms")
         if history is not None:
             memory = format_bytes(history.memory_bytes)
             self.events.setText(f"{plural(len(history), 'event')} in {memory}")
@@ -65,8 +65,7 @@ class StatusLine(QStatusBar):
     @Slot(object)
     def show_hold(self, hold: LoopHold) -> None:
         """Say how long the window could not paint, and whose doing it was."""
-        where = f" of {hold.stage}" if hold.stage else ""
-        self.hold.setText(f"{hold.function}(){where} held the loop for {format_duration(hold.duration_s)}")
+        self.hold.setText(f"{hold.place} held the loop for {format_duration(hold.duration_s)}")
         item = f", item {hold.item}" if hold.item else ""
         self.hold.setToolTip(
             f"{hold.filename}:{hold.line}{item}\nA blocking call keeps the window from painting: "
@@ -77,12 +76,9 @@ class StatusLine(QStatusBar):
     def show_fault(self, fault: Fault) -> None:
         """Offer an unexpected error quietly; details are one click away."""
         self._fault = fault
-        self._fault_count += 1
-        words = (
-            "An unexpected error"
-            if self._fault_count == 1
-            else f"{format_count(self._fault_count)} unexpected errors"
-        )
+        self._fault_counts[fault.source, fault.detail] = fault.count
+        count = sum(self._fault_counts.values())
+        words = "An unexpected error" if count == 1 else f"{format_count(count)} unexpected errors"
         self.fault_button.setText(f"{words} – details")
         self.fault_button.setToolTip(fault.summary)
         self.fault_button.show()
@@ -90,6 +86,6 @@ class StatusLine(QStatusBar):
     @Slot()
     def _request_fault(self) -> None:
         self.fault_button.hide()
-        self._fault_count = 0
+        self._fault_counts.clear()
         if self._fault is not None:
             self.fault_requested.emit(self._fault)
