@@ -24,6 +24,12 @@ T = TypeVar("T")
 RunOnLoop = Callable[[Callable[[], Awaitable[T]]], T]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _app_fonts(qapp: QApplication) -> None:
+    """The app's own fonts: sizes in tests are those that users see, whatever the machine has installed."""
+    register_fonts()
+
+
 @pytest.fixture
 def qt_loop(qapp: QApplication) -> Iterator[BatchedEventLoop]:
     """The app's event loop, closed after the test."""
@@ -41,7 +47,6 @@ def context(qt_loop: BatchedEventLoop, qapp: QApplication, tmp_path: Path) -> It
     """The app's parts, with settings and log in a folder of the test."""
     store = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
     settings = Settings(store)
-    register_fonts()
     theme = Theme()
     theme.install(qapp)
     monitor = LoopMonitor(qt_loop)
