@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu, QStackedWidget, Q
 
 from antflow_core.exceptions import ScriptError
 from antflow_core.link.protocol import RunOutcome, RunState
-from antflow_core.resources import example_path
+from antflow_core.resources import example_path, resource_path
 from antflow_gui.actions.commands import Command, CommandSet
 from antflow_gui.context import AppContext
 from antflow_gui.faults import Fault
@@ -28,7 +28,14 @@ from antflow_gui.views.errors import ErrorsView
 from antflow_gui.views.events import EventsView
 from antflow_gui.views.item import ItemView
 from antflow_gui.views.welcome import WelcomePage
-from antflow_gui.windows.dialogs import ArgumentsDialog, CloseQuestion, KeysDialog, SettingsDialog, open_about
+from antflow_gui.windows.dialogs import (
+    ArgumentsDialog,
+    CloseQuestion,
+    HelpDialog,
+    KeysDialog,
+    SettingsDialog,
+    open_about,
+)
 from antflow_gui.windows.docks import PanelSet, PanelViews
 from antflow_gui.windows.recent import ended, opened, recent_entry
 from antflow_gui.windows.run_page import RunPage
@@ -145,6 +152,7 @@ class MainWindow(QMainWindow):
             Command("go.item", "&Go", "&Item", self._go_item, ("Alt+3",), has_script),
             Command("go.errors", "&Go", "E&rrors", self._go_errors, ("Alt+4",), has_script),
             Command("help.keys", "&Help", "&Keyboard shortcuts", self.open_keys, ("?", "F1")),
+            Command("help.search", "&Help", "&Searching events", self.open_search_help),
             Command("help.about", "&Help", "&About AntFlow Desk", self.open_about_box),
         ]
 
@@ -401,6 +409,11 @@ class MainWindow(QMainWindow):
     def open_keys(self) -> None:
         """Every command with its key."""
         KeysDialog(self.commands.commands, self).open()
+
+    def open_search_help(self) -> None:
+        """What the search box understands."""
+        page = resource_path("help", "search.md").read_text(encoding="utf-8")
+        HelpDialog("Searching events", page, self).open()
 
     def open_about_box(self) -> None:
         """Version and log file."""

@@ -17,7 +17,7 @@ from antflow_core.link.protocol import RunState
 from antflow_gui.context import AppContext
 from antflow_gui.event_loop import BatchedEventLoop
 from antflow_gui.theme import ThemeMode
-from antflow_gui.windows.dialogs import ArgumentsDialog, CloseQuestion, KeysDialog, SettingsDialog
+from antflow_gui.windows.dialogs import ArgumentsDialog, CloseQuestion, HelpDialog, KeysDialog, SettingsDialog
 from antflow_gui.windows.main_window import MainWindow
 from tests.support.scripts import ENDLESS, NO_PIPELINE, RAISES, SYNTAX_ERROR, TWO_STAGES
 
@@ -34,7 +34,7 @@ def window(context: AppContext, qtbot: QtBot) -> Iterator[MainWindow]:
     context.controller.stop()
 
 
-def _drive(loop: BatchedEventLoop, context: AppContext, *, until: Callable[[], bool]) -> None:
+def _drive(loop: BatchedEventLoop, *, until: Callable[[], bool]) -> None:
     """Let loop and window live until a condition holds."""
 
     async def live() -> None:
@@ -51,6 +51,11 @@ async def _trigger(window: MainWindow, command: str) -> None:
 
 def _start(loop: BatchedEventLoop, window: MainWindow) -> None:
     loop.run_until_complete(_trigger(window, "run.start"))
+
+
+def _run_to_the_end(loop: BatchedEventLoop, window: MainWindow, context: AppContext) -> None:
+    _start(loop, window)
+    _drive(loop, until=lambda: not context.controller.is_running)
 
 
 def test_the_welcome_page_comes_first_and_has_no_panels(window: MainWindow) -> None:
@@ -74,8 +79,7 @@ def test_a_run_fills_table_errors_and_console(
     window: MainWindow, context: AppContext, qt_loop: BatchedEventLoop, write_script: WriteScript
 ) -> None:
     window.open_script(write_script(TWO_STAGES))
-    _start(qt_loop, window)
-    _drive(qt_loop, context, until=lambda: not context.controller.is_running)
+    _run_to_the_end(qt_loop, window, context)
     assert window.events.model.rowCount() == 100 * 3 + 90 * 3
     assert window.errors.total == 10
     assert window.panels.errors.windowTitle() == "Errors  10"
@@ -90,8 +94,7 @@ def test_typing_in_the_search_box_filters_the_table(
     write_script: WriteScript,
 ) -> None:
     window.open_script(write_script(TWO_STAGES))
-    _start(qt_loop, window)
-    _drive(qt_loop, context, until=lambda: not context.controller.is_running)
+    _run_to_the_end(qt_loop, window, context)
     window.commands.actions["view.search"].trigger()
     QTest.keyClicks(window.events.search_box, "status:failed stage:Fetch")
     QTest.keyClick(window.events.search_box, Qt.Key.Key_Return)
@@ -106,8 +109,7 @@ def test_a_script_with_a_syntax_error_says_where_and_the_app_stays_usable(
     assert window.banner.isVisible()
     assert "orders.py" in window.banner.message and "line 1" in window.banner.message
     path.write_text(TWO_STAGES, encoding="utf-8")
-    _start(qt_loop, window)
-    _drive(qt_loop, context, until=lambda: not context.controller.is_running)
+    _run_to_the_end(qt_loop, window, context)
     assert context.controller.state is RunState.FINISHED
     assert not window.banner.isVisible()
 
@@ -123,8 +125,7 @@ def test_a_script_that_raises_shows_its_own_traceback(
     window: MainWindow, context: AppContext, qt_loop: BatchedEventLoop, write_script: WriteScript
 ) -> None:
     window.open_script(write_script(RAISES))
-    _start(qt_loop, window)
-    _drive(qt_loop, context, until=lambda: not context.controller.is_running)
+    _run_to_the_end(qt_loop, window, context)
     assert window.banner.isVisible()
     assert "no such warehouse" in window.banner.message
     assert context.controller.state is RunState.FAILED
@@ -197,7 +198,7 @@ def test_arguments_are_asked_for_split_and_used(
         dialog.buttons.accepted.emit()
 
     qt_loop.run_until_complete(accept())
-    _drive(qt_loop, context, until=lambda: not context.controller.is_running)
+    _drive(qt_loop, until=lambda: not context.controller.is_running)
     assert "['--limit', '5', 'two words']" in window.console.text()
 
 
@@ -206,8 +207,7 @@ def test_recent_scripts_tell_how_their_run_ended(
 ) -> None:
     path = write_script(TWO_STAGES)
     window.open_script(path)
-    _start(qt_loop, window)
-    _drive(qt_loop, context, until=lambda: not context.controller.is_running)
+    _run_to_the_end(qt_loop, window, context)
     window.show_welcome()
     recent = context.settings.recent[0]
     assert recent.path == str(path)
@@ -233,6 +233,14 @@ def test_no_two_commands_share_a_key(window: MainWindow) -> None:
 def test_the_keys_page_lists_the_commands(window: MainWindow) -> None:
     window.commands.actions["help.keys"].trigger()
     assert window.findChild(KeysDialog) is not None
+
+
+def test_the_search_help_is_in_the_app(window: MainWindow) -> None:
+    window.commands.actions["help.search"].trigger()
+    dialog = window.findChild(HelpDialog)
+    assert dialog is not None
+    assert "status:failed" in dialog.text.toPlainText()
+    dialog.close()
 
 
 def test_the_layout_survives_a_restart(context: AppContext, qtbot: QtBot, write_script: WriteScript) -> None:
