@@ -281,16 +281,15 @@ class Pipeline:
         Inside a task of this pipeline it does not wait for the end.
         """
         run = self._run
-        if not self._opened:
-            return
-        run.stop()
-        if self._is_inside():
-            return
-        try:
-            await run.wait_ended()
-        except asyncio.CancelledError:
-            run.cancel()
-            raise
+        if self._opened:
+            run.stop()
+            if self._is_inside():
+                return
+            try:
+                await run.wait_ended()
+            except asyncio.CancelledError:
+                run.cancel()
+                raise
         if not run.fatal_raised and not self._in_use:
             run.raise_fatal()
 

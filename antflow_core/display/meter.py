@@ -147,7 +147,7 @@ class Meter:
 
 def _left(stage: StageStats) -> int:
     """Items that left a stage."""
-    return stage.completed_items + stage.failed_items + stage.skipped_items
+    return stage.completed_items + stage.failed_items
 
 
 def _remaining_s(done: int, total: int | None, rate: float | None, elapsed_s: float) -> float | None:

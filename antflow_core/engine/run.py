@@ -256,6 +256,8 @@ class Run:
         self.stopping = self.cancelling = True
         self._cancel_delayed()
         self._close_channels()
+        for stage in self.stages:
+            stage.channel.clear()  # a task may swallow its cancellation; its worker must find nothing more
         for task in (*self._feeders, *self._workers):
             task.cancel()
         self._end_if_left()
@@ -381,6 +383,7 @@ class Run:
         if self._workers or self._feeders or self.ended or not self.stopping:
             return
         self.ended = True
+        self.sources.clear()
         self.dropped += self.outstanding
         self.outstanding = 0
         for stage in self.stages:

@@ -13,7 +13,6 @@ from antflow_core.context import WorkerContext, worker_state_var
 from antflow_core.engine.feeding import Entry
 from antflow_core.engine.invoke import TaskCall
 from antflow_core.engine.statistics import error_text
-from antflow_core.engine.statistics import error_text
 from antflow_core.types import StatusType, TaskEventType
 
 if TYPE_CHECKING:

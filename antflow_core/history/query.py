@@ -93,7 +93,8 @@ def parse(query: str) -> tuple[Term, ...]:
 def quote(value: str) -> str:
     """A value as a query must spell it to mean exactly this text."""
     plain = re.fullmatch(r'[^\s",*-][^\s",*]*', value)
-    if plain and "://" not in value and not _FIELD.match(value):
+    # After a field's colon even leading slashes would read as an address.
+    if plain and "://" not in value and not value.startswith("//") and not _FIELD.match(value):
         return value
     escaped = re.sub(r'["\\]', r"\\\g<0>", value)
     return f'"{escaped}"'

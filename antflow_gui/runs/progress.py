@@ -163,7 +163,7 @@ class ProgressMeter:
                 StageProgress(
                     name=stage.name,
                     index=index,
-                    done=stats.completed_items + stats.skipped_items,
+                    done=stats.completed_items,
                     failed=stats.failed_items,
                     skipped=stats.skipped_items,
                     retried=stats.retried,
@@ -196,7 +196,7 @@ def _stats_of(view: PipelineView, stage: str) -> StageStats:
 
 def _left(stats: StageStats) -> int:
     """Items that left the stage, one way or another."""
-    return stats.completed_items + stats.skipped_items + stats.failed_items
+    return stats.completed_items + stats.failed_items
 
 
 def _per_second(count: int, seconds: float) -> float | None:

@@ -30,8 +30,8 @@ def plain_double(value: int) -> int:
 async def run_one(task: Any, value: Any = 1, **fields: Any) -> Any:
     """The result of one task for one value; what it raised, if it did."""
     pipeline = Pipeline([Stage("A", 1, [task], task_attempts=1, **fields)])
-    async for result in pipeline.stream([value]):
-        return result.error or result.value
+    (result,) = [result async for result in pipeline.stream([value])]
+    return result.error or result.value
 
 
 def values(results: Any) -> list[Any]:
@@ -239,7 +239,7 @@ threads: list[str] = []
 @pytest.mark.parametrize(
     "task",
     [
-        lambda value: double(value),
+        lambda value: double(value + 0),
         functools.partial(double),
         functools.partial(lambda _, value: double(value), None),
         wrapped(double),

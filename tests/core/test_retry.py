@@ -1,4 +1,4 @@
-"""Retries: per task and per stage, what is told about them, waits, timeouts, and errors that are not retried."""
+"""Retries: per task and per stage, what is told about them, waits, timeouts, and what is not retried."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ async def test_a_failed_task_is_attempted_again_with_the_same_input() -> None:
 async def test_attempts_count_in_all_and_the_last_one_fails_the_item() -> None:
     tracker, told = recorded()
     flaky = Flaky(9)
-    pipeline = Pipeline([Stage("A", 1, [flaky], task_attempts=3, task_wait_seconds=0)], status_tracker=tracker)
+    pipeline = Pipeline(
+        [Stage("A", 1, [flaky], task_attempts=3, task_wait_seconds=0)], status_tracker=tracker
+    )
     assert await pipeline.run([1]) == []
     assert flaky.calls == {1: 3}
     assert [entry[0] for entry in told if len(entry) > 2] == ["start", "retry"] * 2 + ["start", "fail"]
@@ -247,13 +249,13 @@ async def test_one_error_object_raised_again_and_again_is_noted_once_per_place()
 
 
 async def test_an_error_whose_text_raises_is_recorded_all_the_same() -> None:
-    class Rude(Exception):
+    class RudeError(Exception):
         def __str__(self) -> str:
             raise RuntimeError("no text")
 
     async def fail(_: int) -> None:
-        raise Rude
+        raise RudeError
 
     pipeline = Pipeline([Stage("A", 1, [fail], task_attempts=1)])
     await pipeline.run([1])
-    assert pipeline.get_error_summary().failed_items[0].error == "<Rude without a text>"
+    assert pipeline.get_error_summary().failed_items[0].error == "<RudeError without a text>"

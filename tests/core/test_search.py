@@ -150,6 +150,7 @@ def test_a_quoted_value_means_exactly_that_text(text: str) -> None:
 
 @given(st.text('ab"\\*, -:/', min_size=1, max_size=6) | ANY_TEXT)
 @example("http://host/a")
+@example("//")
 @example("")
 def test_a_quoted_id_finds_exactly_that_item(text: str) -> None:
     tracker = StatusTracker()

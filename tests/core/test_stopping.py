@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import weakref
 from typing import Any
@@ -111,23 +112,19 @@ async def test_a_stop_lets_join_and_a_blocked_feed_return(expect_log: Any) -> No
     assert pipeline.dropped_items == 2
 
 
-async def test_a_stop_does_not_wait_for_a_retry() -> None:
+@pytest.mark.parametrize("retry", ["per_task", "per_stage"])
+async def test_a_stop_does_not_wait_for_a_retry(retry: Any, caplog: pytest.LogCaptureFixture) -> None:
     async def fail(_: int) -> None:
         raise ValueError
 
-    for retry in ("per_task", "per_stage"):
-        pipeline = Pipeline([Stage("A", 1, [fail], retry=retry, task_wait=lambda _: 1000.0)])  # type: ignore[arg-type]
-        running = asyncio.create_task(pipeline.run([1]))
-        while not pipeline.get_stats().stage_stats["A"].retried:
-            await asyncio.sleep(0)
-        await settle()
-        logger_is_quiet = retry == "per_task"
-        if logger_is_quiet:
-            pipeline.request_stop()
-        else:
-            running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        assert pipeline.dropped_items == 1
+    pipeline = Pipeline([Stage("A", 1, [fail], retry=retry, task_wait=lambda _: 1000.0)])
+    running = asyncio.create_task(pipeline.run([1]))
+    while not pipeline.get_stats().stage_stats["A"].retried:
+        await asyncio.sleep(0)
+    await settle()
+    pipeline.request_stop()
+    assert await running == []
+    assert pipeline.dropped_items == 1
 
 
 async def test_a_task_may_shut_its_own_pipeline_down(expect_log: Any) -> None:
@@ -220,7 +217,11 @@ async def test_cancelling_run_ends_all_workers() -> None:
         await running
     assert asyncio.all_tasks() == before
     stats = pipeline.get_stats()
-    assert (stats.items_in_flight, stats.total_items, stats.queue_sizes) == (0, pipeline.dropped_items, {"A": 0})
+    assert (stats.items_in_flight, stats.total_items, stats.queue_sizes) == (
+        0,
+        pipeline.dropped_items,
+        {"A": 0},
+    )
     assert {state.status for state in pipeline.get_worker_states().values()} == {"idle"}
     gate.opened.set()
     assert len(await pipeline.run([1])) == 1
@@ -260,10 +261,8 @@ async def test_a_task_that_swallows_its_cancellation_does_not_outlive_the_run() 
 
     async def stubborn(value: int) -> int:
         inside.set()
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            pass
         return value
 
     pipeline = Pipeline([Stage("A", 1, [stubborn])])
@@ -307,12 +306,14 @@ async def test_what_ends_a_program_reaches_join() -> None:
     async def leave(_: int) -> None:
         raise SystemExit(4)
 
-    pipeline = Pipeline([Stage("A", 1, [leave])])
-    with pytest.raises(SystemExit):
-        async with pipeline:
+    async def main() -> None:
+        async with Pipeline([Stage("A", 1, [leave])]) as pipeline:
             await pipeline.start()
             await pipeline.feed([1])
             await pipeline.join()
+
+    with pytest.raises(SystemExit):
+        await main()
 
 
 async def test_what_ends_a_program_reaches_shutdown_if_nobody_joined() -> None:
@@ -334,7 +335,7 @@ async def test_a_worker_cancelled_from_outside_ends_the_run_with_a_word() -> Non
     await gate.wait_inside(2)
     (worker,) = [task for task in asyncio.all_tasks() if task.get_name() == "A-W1"]
     worker.cancel()
-    with pytest.raises(PipelineError, match="'?A-W1'? was cancelled from outside"):
+    with pytest.raises(PipelineError, match="A-W1 was cancelled from outside"):
         await running
 
 

@@ -37,7 +37,9 @@ async def test_results_come_in_completion_order_failures_too() -> None:
 @pytest.mark.parametrize("buffer_size", [None, 0, 1, 3])
 async def test_every_result_arrives_whatever_the_buffer(buffer_size: int | None) -> None:
     pipeline = Pipeline([Stage("A", 3, [same]), Stage("B", 2, [same])])
-    assert sorted([r.value async for r in pipeline.stream(range(50), buffer_size=buffer_size)]) == [*range(50)]
+    assert sorted([r.value async for r in pipeline.stream(range(50), buffer_size=buffer_size)]) == [
+        *range(50)
+    ]
 
 
 async def test_a_rendezvous_keeps_workers_from_running_ahead() -> None:
@@ -73,7 +75,7 @@ async def test_leaving_the_loop_early_ends_all_workers() -> None:
         assert result.value == 0
         break
     gc.collect()
-    while asyncio.all_tasks() - before:
+    while asyncio.all_tasks() - before or pipeline.get_stats().items_in_flight:
         await asyncio.sleep(0)
     stats = pipeline.get_stats()
     assert (stats.items_in_flight, stats.items_processed + pipeline.dropped_items) == (0, stats.total_items)
@@ -88,9 +90,13 @@ async def test_a_pipeline_left_early_can_run_at_once() -> None:
 
 async def test_an_exception_in_the_loop_ends_the_workers_and_travels_up() -> None:
     pipeline = Pipeline([Stage("A", 2, [same])])
-    with pytest.raises(KeyError, match="mine"):
+
+    async def read() -> None:
         async for _ in pipeline.stream(range(100)):
             raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await read()
     assert [r.value for r in await pipeline.run([7])] == [7]
 
 

@@ -39,7 +39,7 @@ def _stats(index: int, counts: Counts) -> StageStats:
         stage_name=f"S{index}",
         pending_items=counts.get("queued", 0),
         in_progress_items=counts.get("busy", 0),
-        completed_items=counts.get("done", 0),
+        completed_items=counts.get("done", 0) + counts.get("skipped", 0),
         failed_items=counts.get("failed", 0),
         skipped_items=counts.get("skipped", 0),
         retried=counts.get("retried", 0),
@@ -105,7 +105,7 @@ def test_counts_are_summed_over_all_pipelines_and_stages_are_those_in_view() -> 
     progress = ProgressMeter().measure([first, second], 1.0, running=True)
     assert (progress.completed, progress.failed, progress.skipped, progress.retried) == (15, 2, 1, 3)
     assert progress.total == 32
-    assert progress.stages[0].done == 5
+    assert (progress.stages[0].done, progress.stages[0].skipped) == (5, 1)
 
 
 def test_another_pipeline_in_view_starts_the_rates_afresh() -> None:
