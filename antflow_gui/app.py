@@ -170,11 +170,13 @@ def _report(outcome: RunOutcome) -> int:
 
 async def _save_picture(window: MainWindow, path: Path) -> None:
     """Write the whole window as it looks after its last refresh, at least 1280 × 800 whatever the screen."""
+    least = window.minimumSize()
     window.setMinimumSize(_PICTURE_WIDTH, _PICTURE_HEIGHT)
     window.refresh()
     await asyncio.sleep(_SETTLE_S)
     if not window.grab().save(str(path)):
         print(f"antflow-gui: the screenshot could not be written to {path}", file=sys.stderr)
+    window.setMinimumSize(least)
 
 
 async def _take_down(window: MainWindow, context: AppContext) -> None:

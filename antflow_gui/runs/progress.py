@@ -86,7 +86,7 @@ class ProgressMeter:
 
     def __init__(self) -> None:
         self._samples: deque[_Sample] = deque()
-        self._run = -1
+        self._position = -1
         self._suspects: deque[int | None] = deque(maxlen=_BOTTLENECK_POLLS)
 
     def measure(
@@ -101,7 +101,7 @@ class ProgressMeter:
             shown: Index of the pipeline whose stages are in view.
         """
         view = pipelines[shown] if pipelines else None
-        self._follow(view)
+        self._follow(shown % len(pipelines) if pipelines else -1)
         stats = [pipeline.snapshot.pipeline_stats for pipeline in pipelines]
         completed = sum(stat.items_processed for stat in stats)
         failed = sum(stat.items_failed for stat in stats)
@@ -127,11 +127,10 @@ class ProgressMeter:
             bottleneck=self._bottleneck(stages) if running else None,
         )
 
-    def _follow(self, view: PipelineView | None) -> None:
+    def _follow(self, position: int) -> None:
         """Start afresh when another pipeline comes into view: its counters begin elsewhere."""
-        run = view.run if view is not None else -1
-        if run != self._run:
-            self._run = run
+        if position != self._position:
+            self._position = position
             self._samples.clear()
             self._suspects.clear()
 

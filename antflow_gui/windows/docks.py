@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import QObject, Qt, Slot
 from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QTabWidget, QVBoxLayout, QWidget
 
 from antflow_core.units import format_count
@@ -57,7 +57,7 @@ class PanelViews:
     errors: QWidget
 
 
-class PanelSet:
+class PanelSet(QObject):
     """The four panels and their arrangement.
 
     Args:
@@ -66,6 +66,7 @@ class PanelSet:
     """
 
     def __init__(self, window: QMainWindow, views: PanelViews) -> None:
+        super().__init__(window)  # goes before its panels do, and takes its connections along
         self._window = window
         self.events = Panel("panel.events", "Events", views.events, window)
         self.console = Panel("panel.console", "Console", views.console, window)

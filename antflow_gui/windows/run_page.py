@@ -33,7 +33,7 @@ class RunPage(QWidget):
         self.pipeline_box = QComboBox()
         self.pipeline_box.setAccessibleName("Pipeline in view")
         self.pipeline_box.setToolTip("The script started several pipelines; choose whose stages are shown")
-        self._plotted_run = -1
+        self._plotted = -1
         self._lay_out()
         self.header.run_requested.connect(controller.start)
         self.header.stop_requested.connect(controller.stop)
@@ -54,7 +54,7 @@ class RunPage(QWidget):
 
     def show_script(self) -> None:
         """Show a script that was just opened: its literal stages, all at zero."""
-        self._plotted_run = -1
+        self._plotted = -1
         self.pipeline_box.clear()
         self.plot.clear()
         outline = self._controller.outline
@@ -68,7 +68,7 @@ class RunPage(QWidget):
 
     def start_run(self) -> None:
         """Empty what the last run left."""
-        self._plotted_run = -1
+        self._plotted = -1
         self.pipeline_box.clear()
         self.plot.clear()
 
@@ -82,16 +82,15 @@ class RunPage(QWidget):
         progress = self._controller.measure(pipelines)
         self._show_header(progress)
         self.flow.show_stages(progress.stages, progress.bottleneck)
-        self._plot(self._shown(pipelines), progress)
+        self._plot(pipelines, progress)
         return progress
 
-    def _shown(self, pipelines: Sequence[PipelineView]) -> PipelineView:
-        index = self.pipeline_box.currentData()
-        return pipelines[index] if isinstance(index, int) and index < len(pipelines) else pipelines[-1]
-
-    def _plot(self, view: PipelineView, progress: RunProgress) -> None:
-        if view.run != self._plotted_run:
-            self._plotted_run = view.run
+    def _plot(self, pipelines: Sequence[PipelineView], progress: RunProgress) -> None:
+        chosen = self.pipeline_box.currentData()
+        position = chosen if isinstance(chosen, int) else len(pipelines) - 1
+        view = pipelines[position]
+        if position != self._plotted:
+            self._plotted = position
             self.plot.clear()
             self.plot.set_stages([stage.name for stage in view.stages])
         if self._controller.is_running and not view.ended:

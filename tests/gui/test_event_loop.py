@@ -139,18 +139,21 @@ def test_a_timer_never_runs_early_and_knows_its_deadline(loop: BatchedEventLoop)
 
 def test_a_nearer_timer_overtakes_the_one_that_is_waited_for(loop: BatchedEventLoop) -> None:
     async def main() -> None:
-        loop.call_later(3600, lambda: None)
+        far = loop.call_later(3600, lambda: None)
         await asyncio.sleep(0.001)
         await asyncio.sleep(0.001)
+        assert loop.time() < far.when()
 
     loop.run_until_complete(main())
 
 
 def test_a_deadline_beyond_qts_numbers_is_no_trouble(loop: BatchedEventLoop) -> None:
     async def main() -> None:
+        ran: list[float] = []
         for delay in (1e6, 1e9, math.inf):
-            loop.call_later(delay, lambda: None)
+            loop.call_later(delay, ran.append, delay)
             await asyncio.sleep(0.001)
+        assert ran == []
 
     loop.run_until_complete(main())
 
@@ -435,6 +438,7 @@ def test_a_thread_that_forgets_threadsafe_does_not_stop_the_loop(loop: BatchedEv
         await done.wait()
         await later.wait()
         thread.join()
+        assert done.is_set() and later.is_set()
 
     loop.run_until_complete(main())
 
@@ -696,6 +700,7 @@ def test_timers_and_threads_are_heard_while_the_queue_never_empties(loop: Batche
         thread.start()
         await spin()
         thread.join()
+        assert heard == 2
 
     loop.run_until_complete(main())
 
@@ -715,6 +720,7 @@ def test_a_flood_from_a_thread_does_not_starve_qt(loop: BatchedEventLoop) -> Non
     loop.run_until_complete(until(lambda: len(beats) >= 10))
     heartbeat.stop()
     thread.join()
+    assert len(beats) >= 10
 
 
 def test_an_idle_loop_is_not_woken(loop: BatchedEventLoop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -826,9 +832,11 @@ def test_a_drain_after_a_nested_loop_inside_a_timer_callback_goes_on(loop: Batch
             nested_closed.set_result(None)
 
         loop.call_later(0.001, open_nested)
-        loop.call_later(0.002, lambda: None)
+        ran_after = asyncio.Event()
+        loop.call_later(0.002, ran_after.set)
         await nested_closed
         await asyncio.sleep(0.001)
+        assert ran_after.is_set()
 
     loop.run_until_complete(main())
 

@@ -19,7 +19,7 @@ from antflow_gui.event_loop import BatchedEventLoop
 from antflow_gui.theme import ThemeMode
 from antflow_gui.windows.dialogs import ArgumentsDialog, CloseQuestion, HelpDialog, KeysDialog, SettingsDialog
 from antflow_gui.windows.main_window import MainWindow
-from tests.support.scripts import ENDLESS, NO_PIPELINE, RAISES, SYNTAX_ERROR, TWO_STAGES
+from tests.support.scripts import ENDLESS, NO_PIPELINE, RAISES, SEVERAL_PIPELINES, SYNTAX_ERROR, TWO_STAGES
 
 WriteScript = Callable[..., Path]
 LEFT = Qt.MouseButton.LeftButton
@@ -84,6 +84,20 @@ def test_a_run_fills_table_errors_and_console(
     assert window.errors.total == 10
     assert window.panels.errors.windowTitle() == "Errors  10"
     assert "priced 90 orders" in window.console.text()
+
+
+def test_each_of_several_pipelines_can_be_put_in_view(
+    window: MainWindow, context: AppContext, qt_loop: BatchedEventLoop, write_script: WriteScript
+) -> None:
+    window.open_script(write_script(SEVERAL_PIPELINES))
+    _run_to_the_end(qt_loop, window, context)
+    page = window.run_page
+    assert [card.name_text.text for card in page.flow.cards] == ["Match", "Score", "Rank"]
+    assert window.events.model.rowCount() == 5 * 3 + 7 * 3 * 3
+    page.pipeline_box.setCurrentIndex(1)
+    page.pipeline_box.activated.emit(1)
+    assert [card.name_text.text for card in page.flow.cards] == ["Load"]
+    assert context.controller.measure(context.controller.pipelines()).completed == 12
 
 
 def test_typing_in_the_search_box_filters_the_table(

@@ -112,7 +112,8 @@ def test_another_pipeline_in_view_starts_the_rates_afresh() -> None:
     meter = ProgressMeter()
     for second in range(3):
         _measure(meter, _view({"done": 1000 * second}, run=1), float(second))
-    assert _measure(meter, _view({"done": 5}, run=2), 3.0).stages[0].rate is None
+    both = [_view({"done": 2000}, ended=True), _view({"done": 5}, {"done": 1}, run=0)]
+    assert meter.measure(both, 3.0, running=True).stages[0].rate is None
 
 
 def test_the_bottleneck_is_the_last_stage_that_is_busy_with_a_queue_that_stands() -> None:

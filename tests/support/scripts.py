@@ -79,3 +79,18 @@ SYNTAX_ERROR = "async def main(:\n    pass\n"
 
 NO_PIPELINE = "print('nothing to run here')\n"
 """Python, with nothing to run."""
+
+SEVERAL_PIPELINES = """\
+from antflow import Pipeline, Stage, StatusTracker
+
+
+async def same(value):
+    return value
+
+
+async def main():
+    await Pipeline(stages=[Stage(name="Load", workers=1, tasks=[same])]).run(range(5))
+    stages = [Stage(name=name, workers=2, tasks=[same]) for name in ("Match", "Score", "Rank")]
+    await Pipeline(stages=stages, status_tracker=StatusTracker()).run(range(7))
+"""
+"""Five items through one stage, then seven through three, those with a tracker of the script's own."""
