@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ _PICTURE_WIDTH, _PICTURE_HEIGHT = 1280, 800
 _SETTLE_S = 0.15
 """Time for Qt to lay out and paint after the last refresh, before the window is photographed."""
 
-_EXIT_OK, _EXIT_NOTHING_TO_RUN = 0, 2
+_EXIT_OK, _EXIT_NOTHING_TO_RUN, _EXIT_INTERRUPTED = 0, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.help or options.version:
             print(HELP if options.help else f"antflow-gui {__version__}")
             return _EXIT_OK
+        _need_qt()
         _choose_platform(options)
     except UsageError as error:
         return _refuse(str(error))
@@ -52,6 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _refuse(message: str) -> int:
     print(f"antflow-gui: {message}", file=sys.stderr)
     return _EXIT_NOTHING_TO_RUN
+
+
+def _need_qt() -> None:
+    missing = [name for name in ("PySide6", "qasync", "pyqtgraph") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(f"{missing[0]} is not installed; the app needs: pip install 'antflow-desk[gui]'")
 
 
 def _choose_platform(options: Options) -> None:
@@ -73,6 +81,7 @@ def _run(options: Options) -> int:
     from antflow_gui.event_loop import BatchedEventLoop
 
     app = QApplication(sys.argv[:1])
+    app.setOrganizationName(APP_NAME)
     app.setApplicationName(APP_NAME)
     app.setApplicationDisplayName("AntFlow Desk")
     app.setApplicationVersion(__version__)
@@ -145,7 +154,7 @@ async def _obey(window: MainWindow, context: AppContext, options: Options, close
         await _save_picture(window, options.screenshot)
     if options.exit_when_done:
         await controller.close()
-        return _report(controller.outcome) if controller.outcome is not None else _EXIT_OK
+        return _report(controller.outcome, interrupted=closed.is_set())
     await closed.wait()
     return _EXIT_OK
 
@@ -159,13 +168,15 @@ def _script_of(options: Options) -> Path | None:
     return example_path(EXAMPLE)
 
 
-def _report(outcome: RunOutcome) -> int:
+def _report(outcome: RunOutcome | None, *, interrupted: bool) -> int:
     """Print the summary, or on stderr why there is none."""
+    if outcome is None:
+        return _EXIT_INTERRUPTED
     if outcome.message:
-        print(outcome.traceback or outcome.message, file=sys.stderr)
+        print((outcome.traceback or outcome.message).rstrip(), file=sys.stderr)
     if outcome.exit_code != _EXIT_NOTHING_TO_RUN:
         print(outcome.summary_line(), flush=True)
-    return outcome.exit_code
+    return outcome.exit_code or (_EXIT_INTERRUPTED if interrupted else _EXIT_OK)
 
 
 async def _save_picture(window: MainWindow, path: Path) -> None:

@@ -27,7 +27,7 @@ Options, before or after SCRIPT; after a lone `--` everything belongs to the scr
   --help               print this and end
 
 Exit codes with --exit-when-done: 0 done, failed items or not; 1 the script raised or exited
-with another code than 0; 2 there was nothing to run.
+with another code than 0; 2 there was nothing to run; 130 it was interrupted.
 
 Examples:
   antflow-gui --example --run

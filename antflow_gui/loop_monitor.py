@@ -29,6 +29,7 @@ _SHORTEST_LOOK_S, _LONGEST_LOOK_S = 0.05, 1.0
 
 _RUNNER = BatchedEventLoop._run_slice.__code__  # noqa: SLF001 - the two modules belong together
 _TOP = "<module>"
+_OURS = frozenset({"antflow_core", "antflow_gui"})
 _PARTS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<lambda>"})
 """Frames that only a part of a function stands in; the function around them says more."""
 
@@ -228,10 +229,12 @@ def find_culprit(innermost: FrameType, handle: asyncio.Handle) -> Culprit | None
     if not frames:
         return None
     own = [frame for frame in frames if _is_of_script(frame)]
+    stage, item = _stage_and_item(handle)
+    if not own and stage is None and any(_package(f) in _OURS for f in frames if f.f_code is not _RUNNER):
+        return None  # our own work: no fault of the script's, and nothing its author could mend
     foreign = [frame for frame in frames if _package(frame) != "asyncio"] or frames
     frame = _named(own) if own else foreign[-1]
     name = frame.f_code.co_name if frame.f_code is not _RUNNER else _name_of_callback(handle)
-    stage, item = _stage_and_item(handle)
     return Culprit(name, frame.f_code.co_filename, frame.f_lineno, stage, item)
 
 
@@ -275,7 +278,7 @@ def _package(frame: FrameType) -> str:
 
 def _is_of_script(frame: FrameType) -> bool:
     filename = frame.f_code.co_filename
-    if _package(frame) in {"antflow_core", "antflow_gui"} or filename.startswith("<frozen "):
+    if _package(frame) in _OURS or filename.startswith("<frozen "):
         return False
     if _is_below(filename, _examples()):
         return True  # in an installed app they are in site-packages

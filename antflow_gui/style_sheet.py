@@ -124,7 +124,8 @@ QDockWidget::close-button, QDockWidget::float-button {
 }
 QDockWidget::close-button:hover, QDockWidget::float-button:hover { background: $raised; }
 
-QMenuBar { background: $window; color: $text_secondary; padding: 0 8px; }
+QMenuBar { background: $window; color: $text_secondary; padding: 0; }
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 QMenuBar::item { background: transparent; padding: 4px 8px; border-radius: 4px; }
 QMenuBar::item:selected { background: $raised; color: $text; }
 QMenu { background: $surface; border: 1px solid $border; padding: 4px; }

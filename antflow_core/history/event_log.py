@@ -189,6 +189,11 @@ class EventLog(RecordStore):
         """Every row of an item, in order."""
         return self._rows_of_item(item, self.items.first_rows[item])
 
+    @property
+    def started_at(self) -> float:
+        """When the first run began, in Unix seconds: the origin of shown times; 0 before there is one."""
+        return self.runs[0].started_at if self.runs else 0.0
+
     def run_record(self, run: int) -> RunRecord:
         """A run by its number."""
         if not 1 <= run <= len(self.runs):

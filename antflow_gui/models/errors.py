@@ -151,8 +151,7 @@ class ErrorsModel(QAbstractListModel):
         return min(BAR_COUNT, int(self.elapsed_s / self.bar_s) + 1)
 
     def _read(self, log: EventLog, events: NDArray[np.void]) -> None:
-        starts = np.array([log.run_record(stage.run).started_at for stage in log.stages])
-        times_s = events["time"] - starts[events["stage"]]
+        times_s = events["time"] - log.started_at
         self._stretch_bars(float(times_s.max()))
         failed = np.flatnonzero(events["kind"] == FAILED)
         if not len(failed):

@@ -185,7 +185,7 @@ class EventsModel(QAbstractTableModel):
 
     def _event_cells(self, log: EventLog, event: EventRow) -> EventCells:
         texts = (
-            f"{event.time - log.run_record(event.run).started_at:.3f}",
+            f"{event.time - log.started_at:.3f}",
             log.item_text(event.item),
             event.stage,
             event.kind.replace("_", " "),

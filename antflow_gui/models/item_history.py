@@ -96,8 +96,8 @@ class ItemHistory:
         return list(_spans((event for event in self.events if event.run == run.number), run))
 
     def seconds(self, event: EventRow) -> float:
-        """When an event was, in seconds since its run began."""
-        return event.time - self.log.run_record(event.run).started_at
+        """When an event was, in seconds since the first pipeline began."""
+        return event.time - self.log.started_at
 
     def report(self) -> str:
         """The item, what happened to it and its traceback, as text for a message or an issue."""

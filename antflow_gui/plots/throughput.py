@@ -17,7 +17,7 @@ from antflow_gui.theme import Theme, set_kind, ui_font
 from antflow_gui.views.text_cell import TextCell
 
 _KEPT_S = 60.0
-_EMPTY = "Throughput of each stage appears here when the run starts"
+_EMPTY = "The throughput of each stage is drawn here while a run goes on"
 _SHRINK_SHARE = 0.4
 """The value axis grows at once, and shrinks only when the curves use less than this share of it."""
 _HEADROOM = 1.06

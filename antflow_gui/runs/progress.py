@@ -157,7 +157,7 @@ class ProgressMeter:
         for index, stage in enumerate(view.stages):
             stats = _stats_of(view, stage.name)
             here = _left(stats) + stats.pending_items + stats.in_progress_items
-            total = max(coming, here) if coming is not None and not ended else here
+            total = max(coming, here) if coming is not None else here
             rows.append(
                 StageProgress(
                     name=stage.name,

@@ -19,6 +19,7 @@ from antflow_gui.models.errors import (
 from antflow_gui.theme import Theme, mono_font, set_kind
 from antflow_gui.views.empty_note import EmptyNote
 from antflow_gui.views.error_delegate import ErrorDelegate
+from antflow_gui.views.row_choice import RowChoice
 
 _ITEM_ROWS = "QListView::item { min-height: 22px; padding: 0 9px; }"
 _EMPTY = "No failures so far.\nErrors are grouped here by type and stage."
@@ -56,9 +57,9 @@ class ErrorsView(QWidget):
         self._arrange()
         self.note = EmptyNote(self)
         self.setFocusProxy(self.groups)
-        self.groups.selectionModel().currentRowChanged.connect(self._choose_group)
+        RowChoice(self.groups).chosen.connect(self._choose_group)
         self.groups.activated.connect(self._choose_group_again)
-        self.items.selectionModel().currentRowChanged.connect(self._choose_item)
+        RowChoice(self.items).chosen.connect(self._choose_item)
         self.items.activated.connect(self._choose_item)
         model.counts_changed.connect(self._update)
         model.modelReset.connect(self._forget_group)
@@ -144,9 +145,9 @@ class ErrorsView(QWidget):
             count = f"the first {format_count(SHOWN_ITEMS)} of {format_count(group.count)} items"
         self.items_label.setText(f"{group.type_name} in {group.stage}: {count}")
 
-    @Slot(QModelIndex, QModelIndex)
-    def _choose_group(self, current: QModelIndex, _previous: QModelIndex) -> None:
-        group = self._current_group() if current.isValid() else None
+    @Slot(QModelIndex)
+    def _choose_group(self, _index: QModelIndex) -> None:
+        group = self._current_group()
         self.items_model.show_group(self.model.history, group)
         self._name_items()
         if group is not None:

@@ -16,6 +16,7 @@ from antflow_gui.views.empty_note import EmptyNote
 from antflow_gui.views.event_menu import EventMenu
 from antflow_gui.views.event_table import EventTable
 from antflow_gui.views.filter_chips import FilterChips
+from antflow_gui.views.row_choice import RowChoice
 from antflow_gui.views.search_box import SearchBox
 
 _WIDE_ENOUGH_FOR_WORDS = 820
@@ -92,7 +93,7 @@ class EventsView(QWidget):
         self.chips.toggled.connect(self._toggle_status)
         self.follow_button.clicked.connect(self.table.tail.set_following)
         self.table.tail.changed.connect(self._show_following)
-        self.table.selectionModel().currentRowChanged.connect(self._choose)
+        RowChoice(self.table).chosen.connect(self._choose)
         self.table.customContextMenuRequested.connect(self._open_menu)
         self.table.rows_copied.connect(self._show_copied)
         self.menu.item_requested.connect(self.item_chosen)
@@ -237,9 +238,9 @@ class EventsView(QWidget):
         painter.end()
         self.follow_button.setIcon(QIcon(pixmap))
 
-    @Slot(QModelIndex, QModelIndex)
-    def _choose(self, current: QModelIndex, _previous: QModelIndex) -> None:
-        if self._choosing and current.isValid():
+    @Slot(QModelIndex)
+    def _choose(self, current: QModelIndex) -> None:
+        if self._choosing:
             self.item_chosen.emit(self.model.cells(current.row()).item)
 
     @Slot(QPoint)

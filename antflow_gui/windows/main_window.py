@@ -304,6 +304,9 @@ class MainWindow(QMainWindow):
     def _end_run(self, outcome: RunOutcome) -> None:
         self._context.ticker.stop()
         self.commands.update()
+        question = self.findChild(CloseQuestion)
+        if question is not None:
+            question.reject()  # there is nothing left to ask about
         path = self._controller.path
         if path is None:
             return
