@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from antflow_core.history.answers import event_at, status_event, status_metadata
@@ -190,7 +192,7 @@ class RunRecorder:
     def __init__(self, tracker: StatusTracker, name: str, stages: Sequence[str]) -> None:
         started_at = time.time()
         # One wall anchor a run, then the monotonic clock: a clock set back must not turn events around.
-        self._clock = started_at - time.perf_counter()
+        self._clock = started_at - perf_counter()
         self._tracker = tracker
         self._log = log = tracker.log
         self.run = log.begin_run(name, stages, started_at)
@@ -230,34 +232,18 @@ class RunRecorder:
             item = self._items[item_id]
         except Exception:  # noqa: BLE001  the caller's __hash__ may raise anything
             item = self._items.index(item_id)
-        kind = KIND_INDEX[status]
+        kind, stage_index = KIND_INDEX[status], self._stages[stage]
+        spent = NO_DURATION if duration is None else duration
         fault = NO_ERROR if error is None else self._errors.index(error)
-        at = time.perf_counter() + self._clock
-        row = self._append(
-            at,
-            item,
-            self._stages[stage],
-            kind,
-            attempt,
-            NO_TASK,
-            self._workers[worker],
-            NO_DURATION if duration is None else duration,
-            fault,
-        )
+        at = perf_counter() + self._clock
+        row = self._append(at, item, stage_index, kind, attempt, NO_TASK, self._workers[worker], spent, fault)
         if metadata is not None:
             self._log.notes[row] = metadata
         callback = self._tracker.on_status_change
         if callback is None:
             return None
-        log = self._log
-        event = StatusEvent(
-            log.items.ids[item],
-            self._stage_name(stage),
-            status,
-            worker,
-            at,
-            status_metadata(log, row, kind, attempt, fault),
-        )
+        carried = status_metadata(self._log, row, kind, attempt, fault)
+        event = StatusEvent(self._id(item), self._stage_name(stage), status, worker, at, carried)
         return _call(callback, event, "on_status_change")
 
     def task(
@@ -288,38 +274,25 @@ class RunRecorder:
             item = self._items[item_id]
         except Exception:  # noqa: BLE001  the caller's __hash__ may raise anything
             item = self._items.index(item_id)
-        at = time.perf_counter() + self._clock
-        self._append(
-            at,
-            item,
-            self._stages[stage],
-            KIND_INDEX[event],
-            attempt,
-            self._tasks[task_name],
-            self._workers[worker],
-            NO_DURATION if duration is None else duration,
-            NO_ERROR if error is None else self._errors.index(error),
-        )
-        callback: TaskCallback | None = getattr(self._tracker, _CALLBACK_NAMES[event])
+        kind, stage_index = KIND_INDEX[event], self._stages[stage]
+        spent = NO_DURATION if duration is None else duration
+        fault = NO_ERROR if error is None else self._errors.index(error)
+        at, task = perf_counter() + self._clock, self._tasks[task_name]
+        self._append(at, item, stage_index, kind, attempt, task, self._workers[worker], spent, fault)
+        name = _CALLBACK_NAMES[event]
+        callback: TaskCallback | None = getattr(self._tracker, name)
         if callback is None:
             return None
-        happened = TaskEvent(
-            self._log.items.ids[item],
-            self._stage_name(stage),
-            task_name,
-            worker,
-            event,
-            attempt,
-            at,
-            error,
-            duration,
-        )
-        return _call(callback, happened, _CALLBACK_NAMES[event])
+        place = (self._id(item), self._stage_name(stage), task_name, worker)
+        return _call(callback, TaskEvent(*place, event, attempt, at, error, duration), name)
 
     def end(self) -> None:
         """Note that the run is over; the first call counts."""
         if self._log.run_record(self.run).ended_at is None:
-            self._log.end_run(self.run, time.perf_counter() + self._clock)
+            self._log.end_run(self.run, perf_counter() + self._clock)
+
+    def _id(self, item: int) -> object:
+        return self._log.items.ids[item]
 
     def _stage_name(self, stage: int) -> str:
         return self._log.run_record(self.run).stages[stage]
@@ -330,7 +303,9 @@ def _call(
 ) -> Awaitable[None] | None:
     try:
         outcome = callback(event)
-    except Exception:
+    except (Exception, asyncio.CancelledError) as error:
+        if _is_being_cancelled(error):
+            raise
         logger.exception("%s failed for item %r", name, event.item_id)
         return None
     if outcome is not None and inspect.isawaitable(outcome):
@@ -341,5 +316,18 @@ def _call(
 async def _await(outcome: Awaitable[object], event: StatusEvent | TaskEvent, name: str) -> None:
     try:
         await outcome
-    except Exception:
+    except (Exception, asyncio.CancelledError) as error:
+        if _is_being_cancelled(error):
+            raise
         logger.exception("%s failed for item %r", name, event.item_id)
+
+
+def _is_being_cancelled(error: BaseException) -> bool:
+    """Whether a CancelledError means the running task; a callback may raise one by itself."""
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop runs, so nobody can have cancelled anything
+        return False
+    return task is not None and task.cancelling() > 0

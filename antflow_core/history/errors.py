@@ -7,41 +7,25 @@ template; their messages are stored together as the error's details.
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
-import os
-import traceback
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import CodeType
 from typing import Final
 
 from antflow_core.history.dictionaries import safe_text
 from antflow_core.history.records import ErrorRecord
+from antflow_core.history.tracebacks import Link, links_of
 
 MESSAGE_CHARS: Final = 2_000
 TRACEBACK_CHARS: Final = 16_000
 DETAILS_CHARS: Final = 8_000
 """Messages of causes and group members, and notes, together."""
-MAX_LINKS: Final = 12
-"""Exceptions shown of one chain or group."""
+MAX_NOTES: Final = 10
+"""Notes shown of one exception."""
 
 _SLOT: Final = "\x00"
 _OUTER: Final = "\x01"
-_CAUSE: Final = "\n\nThe above exception was the direct cause of the following exception:\n\n"
-_CONTEXT: Final = "\n\nDuring handling of the above exception, another exception occurred:\n\n"
-_MEMBER: Final = "\n\nMember {number} of {count} of the group:\n\n"
-
-_CORE: Final = f"{Path(__file__).resolve().parent.parent}{os.sep}"
-# Examples ship inside the package once it is installed, and they are the user's code as far as an error goes.
-_EXAMPLES: Final = f"{_CORE}_resources{os.sep}"
-_CARRIERS: Final = (
-    _CORE,
-    f"{Path(asyncio.__file__).parent}{os.sep}",
-    f"{Path(concurrent.futures.__file__).parent}{os.sep}",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +67,7 @@ class ErrorTable:
 
     def index(self, error: BaseException) -> int:
         """The index under which an exception is recorded; the exception itself is not kept."""
-        links = _links(error)
+        links = links_of(error)
         room = DETAILS_CHARS // len(links)
         details = _SLOT.join([_detail(link.error, room, is_outer=link.error is error) for link in links])
         return self.add(
@@ -141,17 +125,15 @@ class ErrorTable:
         texts = sum(len(text) + 170 for column in self._columns for text in column.texts)
         return texts + 200 * len(self)
 
-    def _template(self, links: list[_Link]) -> str:
+    def _template(self, links: list[Link]) -> str:
         codes: list[CodeType] = []
         key: list[object] = []
         for link in links:
-            key += (link.heading, _qualified_name(link.error))
-            frame = link.error.__traceback__
-            while frame is not None:
-                code = frame.tb_frame.f_code
+            key += (link.heading, link.type_name, link.frames.left_out)
+            for entry in link.frames.shown:
+                code = entry.tb_frame.f_code
                 codes.append(code)
-                key += (id(code), frame.tb_lineno)
-                frame = frame.tb_next
+                key += (id(code), entry.tb_lineno)
         found = self._templates.get(tuple(key))
         if found is None:
             found = self._templates[tuple(key)] = _format_template(links)
@@ -159,75 +141,32 @@ class ErrorTable:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
-    """One exception of a chain or group, and the words that lead to it."""
-
-    error: BaseException
-    heading: str
-
-
-def _links(error: BaseException) -> list[_Link]:
-    """The exceptions to show for one, in the order Python prints them."""
-    if error.__cause__ is None and error.__context__ is None and not isinstance(error, BaseExceptionGroup):
-        return [_Link(error, "")]
-    links: list[_Link] = []
-    _collect(error, "", links, set())
-    # What is cut from a long chain is its beginning: the exception itself must stay.
-    return links[:MAX_LINKS] if links[0].error is error else links[-MAX_LINKS:]
-
-
-def _collect(error: BaseException, lead: str, links: list[_Link], seen: set[int]) -> None:
-    chain: list[tuple[BaseException, str]] = []
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        if current.__cause__ is not None:
-            chain.append((current, _CAUSE))
-            current = current.__cause__
-        else:
-            chain.append((current, _CONTEXT))
-            current = None if current.__suppress_context__ else current.__context__
-    for position, (link, heading) in enumerate(reversed(chain)):
-        links.append(_Link(link, heading if position else lead))
-    if isinstance(error, BaseExceptionGroup):
-        count = len(error.exceptions)
-        for number, member in enumerate(error.exceptions[:MAX_LINKS], 1):
-            _collect(member, _MEMBER.format(number=number, count=count), links, seen)
-
-
-def _format_template(links: list[_Link]) -> str:
+def _format_template(links: list[Link]) -> str:
     room = TRACEBACK_CHARS // len(links)
     return "".join(
-        f"{link.heading}{_cut_middle(_format_frames(link.error), room)}{_qualified_name(link.error)}{_SLOT}"
-        for link in links
+        f"{link.heading}{_cut_middle(link.frames.text(), room)}{link.type_name}{_SLOT}" for link in links
     )
-
-
-def _format_frames(error: BaseException) -> str:
-    """The frames from the user's first one on; all of them where none is the user's."""
-    frames = traceback.extract_tb(error.__traceback__)
-    leading = 0
-    while leading < len(frames) and _carries(frames[leading].filename):
-        leading += 1
-    shown = frames[leading:] or frames
-    if not shown:
-        return ""
-    return "Traceback (most recent call last):\n" + "".join(traceback.StackSummary.from_list(shown).format())
-
-
-def _carries(filename: str) -> bool:
-    """Whether a frame only carries the user's code: the engine, and what it awaits it with."""
-    return filename.startswith(_CARRIERS) and not filename.startswith(_EXAMPLES)
 
 
 def _detail(error: BaseException, size: int, *, is_outer: bool) -> str:
     """What stands in an exception's slot; of the recorded one its notes, for its message is apart."""
-    notes = getattr(error, "__notes__", None)
-    noted = "".join(f"\n{safe_text(note)}" for note in notes) if isinstance(notes, list) else ""
+    noted = "".join(f"\n{note}" for note in _notes(error))
     if is_outer:
         return _OUTER + _cut_middle(noted, size)
     return _cut_middle(_colon(_message(error)) + noted, size)
+
+
+def _notes(error: BaseException) -> list[str]:
+    """The first notes, which the raising code wrote, and the last; one exception may gather thousands."""
+    notes = getattr(error, "__notes__", None)
+    if not isinstance(notes, list):
+        return []
+    left_out = len(notes) - MAX_NOTES
+    if left_out <= 0:
+        return [safe_text(note) for note in notes]
+    half = MAX_NOTES // 2
+    shown = [safe_text(note) for note in notes[:half] + notes[-half:]]
+    return [*shown[:half], f"… {left_out:,} more notes …", *shown[half:]]
 
 
 def _fill(parts: ErrorParts) -> str:
@@ -257,10 +196,3 @@ def _cut_middle(text: str, size: int) -> str:
         return text
     head = size // 4
     return f"{text[:head]}\n  …\n{text[len(text) - (size - head - 5) :]}"
-
-
-def _qualified_name(error: BaseException) -> str:
-    kind = type(error)
-    if kind.__module__ in ("builtins", "__main__"):
-        return kind.__qualname__
-    return f"{kind.__module__}.{kind.__qualname__}"

@@ -22,11 +22,13 @@ from antflow_core.history.records import (
     record_dtype,
 )
 from antflow_core.history.storage import CHUNK_ROWS
+from antflow_core.history.tracebacks import FIRST_FRAMES, LAST_FRAMES, MAX_FRAMES, MAX_LINKS
 from antflow_core.tracker import StatusTracker
 from tests.support.events import raised
 
 QUEUED, IN_PROGRESS, COMPLETED = 0, 1, 2
 START = KINDS.index("start")
+SHOWN_FRAMES = FIRST_FRAMES + LAST_FRAMES
 
 
 def log_with_run(*stages: str) -> EventLog:
@@ -365,6 +367,19 @@ def test_notes_of_an_error_are_shown() -> None:
     assert log.error(error_index(log, error)).traceback == "ValueError: bad\nwhile reading row 7"
 
 
+def test_of_many_notes_the_first_and_the_last_are_shown() -> None:
+    """One exception object that many items share gathers a note of each."""
+    log = EventLog()
+    error = ValueError("bad")
+    for number in range(1_000):
+        error.add_note(f"item {number}")
+    lines = log.error(error_index(log, error)).traceback.splitlines()
+    assert lines[:2] == ["ValueError: bad", "item 0"]
+    assert "… 990 more notes …" in lines
+    assert lines[-1] == "item 999"
+    assert len(lines) == 12
+
+
 def test_an_error_that_leads_back_to_itself_ends() -> None:
     log = EventLog()
     first, second = ValueError("first"), ValueError("second")
@@ -391,20 +406,76 @@ def test_long_texts_are_cut() -> None:
     assert len(record.message) == 2_000
     assert record.message.endswith("…")
 
+    text = log.error(error_index(log, sunk(400, ValueError("deep")))).traceback
+    assert len(text) < 16_100
+    assert text.endswith("ValueError: deep")
+
+
+def sunk(depth: int, error: BaseException) -> BaseException:
+    """The error after it rose through a recursion; its lines take turns, for Python folds equal ones."""
+
     def sink(depth: int) -> None:
-        # Two lines in turn, for Python shortens a line that only repeats itself.
         if depth == 0:
-            raise ValueError("deep")
+            raise error
         if depth % 2:
             sink(depth - 1)
         else:
             sink(depth - 1)
 
-    with pytest.raises(ValueError, match="deep") as caught:
-        sink(400)
-    text = log.error(error_index(log, caught.value)).traceback
-    assert len(text) < 16_100
-    assert text.endswith("ValueError: deep")
+    with pytest.raises(type(error)) as caught:
+        sink(depth)
+    return caught.value
+
+
+def frame_lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("  File ")]
+
+
+def test_a_short_traceback_is_shown_whole() -> None:
+    log = EventLog()
+    text = log.error(error_index(log, sunk(SHOWN_FRAMES - 2, ValueError("x")))).traceback
+    assert len(frame_lines(text)) == SHOWN_FRAMES
+    assert "left out" not in text
+
+
+def test_a_deep_traceback_shows_how_it_began_and_where_it_ended() -> None:
+    log = EventLog()
+    text = log.error(error_index(log, sunk(300, ValueError("x")))).traceback
+    assert len(frame_lines(text)) == SHOWN_FRAMES
+    assert f"  … {302 - SHOWN_FRAMES} frames left out …" in text
+    assert "in sunk" in frame_lines(text)[0]
+    assert text.endswith("    raise error\nValueError: x")
+
+
+def test_an_error_raised_over_and_over_soon_adds_no_more_texts() -> None:
+    log = EventLog()
+    error = ValueError("shared")
+    for _ in range(MAX_FRAMES):
+        raised(error)
+    indexes = {error_index(log, raised(error)) for _ in range(100)}
+    assert len(indexes) == 1
+    text = log.error(indexes.pop()).traceback
+    assert "  … more frames left out …" in text
+    assert len(text) < 10_000
+
+
+def test_frames_of_every_exception_in_a_chain_are_bounded() -> None:
+    log = EventLog()
+    error = sunk(300, ValueError("x"))
+    error.__cause__ = sunk(200, KeyError("y"))
+    text = log.error(error_index(log, error)).traceback
+    assert len(frame_lines(text)) <= 2 * SHOWN_FRAMES
+    assert text.count("frames left out") == 2
+
+
+def test_a_group_of_groups_is_shown_in_part() -> None:
+    log = EventLog()
+    error: Exception = ValueError("innermost")
+    for depth in range(2_000):
+        error = ExceptionGroup(f"level {depth}", [error, ValueError("beside")])
+    text = log.error(error_index(log, error)).traceback
+    assert text.startswith("ExceptionGroup: level 1999")
+    assert text.count("of the group:") == MAX_LINKS - 1
 
 
 def test_an_error_that_cannot_be_printed_is_recorded() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable
 from typing import Any
@@ -171,12 +172,56 @@ async def test_an_async_callback_that_raises_is_logged_and_harms_nothing(
     assert "on_task_start failed for item 'a'" in caplog.text
 
 
-def test_what_is_no_exception_travels_up() -> None:
+def test_a_plain_callback_that_raises_cancelled_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """As a callback does that asks a future for its result which somebody cancelled."""
+
+    def broken(event: StatusEvent) -> None:
+        raise asyncio.CancelledError("somebody else's")
+
+    assert recorder(StatusTracker(on_status_change=broken)).status("a", 0, "queued") is None
+    assert "on_status_change failed for item 'a'" in caplog.text
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_cancelled_error_of_a_callback_does_not_reach_the_task_that_reports(
+    is_async: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(event: TaskEvent) -> None:
+        raise asyncio.CancelledError
+
+    async def broken_later(event: TaskEvent) -> None:
+        broken(event)
+
+    record = recorder(StatusTracker(on_task_start=broken_later if is_async else broken))
+    await settle(record.task("a", 0, "fetch", "Fetch-W0", "start", 1))
+    assert "on_task_start failed for item 'a'" in caplog.text
+
+
+async def test_a_task_that_is_cancelled_while_a_callback_is_awaited_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    entered = asyncio.Event()
+
+    async def endless(event: StatusEvent) -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    record = recorder(StatusTracker(on_status_change=endless))
+    reporting = asyncio.create_task(settle(record.status("a", 0, "queued")))
+    await entered.wait()
+    reporting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reporting
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_what_is_no_exception_travels_up(stop: type[BaseException]) -> None:
     def interrupted(event: StatusEvent) -> None:
-        raise KeyboardInterrupt
+        raise stop
 
     record = recorder(StatusTracker(on_status_change=interrupted))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(stop):
         record.status("a", 0, "queued")
 
 
