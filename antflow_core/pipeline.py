@@ -14,7 +14,7 @@ from antflow_core.engine import statistics
 from antflow_core.engine.channel import DEFAULT_PRIORITY, Channel
 from antflow_core.engine.feeding import Source, feed
 from antflow_core.engine.reporting import Reporter
-from antflow_core.engine.run import Run, StageRun
+from antflow_core.engine.run import Run, calling_back_var
 from antflow_core.engine.stream import ResultStream
 from antflow_core.exceptions import PipelineError, StageValidationError
 from antflow_core.stage import Stage, validate_stages
@@ -70,7 +70,8 @@ class Pipeline:
 
     Run it over items (`run`), over items with the results one by one (`stream`), or start it, feed it and
     join it. After any of these it can be started or run again; each start-to-end counts and collects anew,
-    only the running numbers of items go on.
+    only the running numbers of items go on. But what is started or fed after `join` adds to the results until
+    `shutdown`, so that a script may feed and join one batch after another.
 
     Args:
         stages: In the order items pass them.
@@ -79,6 +80,7 @@ class Pipeline:
 
     Attributes:
         stages: As given.
+        collect_results: As given; a change counts from the next start.
 
     Raises:
         PipelineError: There is no stage, or the first is a pull stage.
@@ -93,7 +95,7 @@ class Pipeline:
     ) -> None:
         self.stages = list(stages)
         validate_stages(self.stages)
-        self._collect_results = collect_results
+        self.collect_results = collect_results
         self._own_tracker = status_tracker
         self._tracker = status_tracker
         self._numbers = itertools.count()
@@ -103,6 +105,7 @@ class Pipeline:
         self._opened = False
         self._in_use = False
         self._entered = False
+        self._joined = False
         self._run = self._new_run()
 
     @staticmethod
@@ -171,7 +174,7 @@ class Pipeline:
             reporter.begin()
             run.feed_in_background(source)
             await run.wait_ended()
-        except asyncio.CancelledError:
+        except BaseException:
             run.cancel()
             await run.wait_ended()
             raise
@@ -204,8 +207,6 @@ class Pipeline:
         source = Source(items)
 
         async def begin(delivery: Channel[PipelineResult]) -> Run:
-            if self._opened and not self._run.stopping:
-                raise PipelineError("Pipeline is already running")
             run = await self._begin(source, delivery)
             run.feed_in_background(source)
             return run
@@ -215,13 +216,17 @@ class Pipeline:
     async def start(self) -> None:
         """Start the workers, to be fed.
 
+        Inside ``async with`` they do not stop at `join`; to start them again after it changes nothing.
+
         Raises:
             PipelineError: It is running already.
         """
         await self._wait_stopped()
-        if self._opened and self._run.started and not self._run.starts_when_needed:
+        restarted = self._joined and not self._run.ends_when_drained
+        if self._opened and self._run.started and not (restarted or self._run.starts_when_needed):
             raise PipelineError("Pipeline is already running")
         run = self._open()
+        self._joined = False
         run.starts_when_needed = False
         if not run.started and not run.ended:
             run.start()
@@ -234,8 +239,8 @@ class Pipeline:
     ) -> None:
         """Queue items; waits for room where the queue is full, except inside a task of this pipeline.
 
-        What is fed before the start waits for it. Inside ``async with`` the pipeline starts by itself once
-        somebody would wait for that in vain.
+        What is fed before the start waits for it. Inside ``async with``, and after `join`, the pipeline
+        starts by itself once somebody would wait for that in vain.
 
         Args:
             items: Taken one at a time as room appears.
@@ -245,14 +250,12 @@ class Pipeline:
         Raises:
             ValueError: There is no such stage.
         """
-        run = self._run if self._is_inside() else self._open()
-        await feed(
-            run,
-            Source(items),
-            self._stage_run(run, target_stage),
-            priority=priority,
-            past_capacity=self._is_inside(),
-        )
+        stage = self._stage_index(target_stage)
+        inside = self._is_inside()
+        if self._joined and not inside:
+            await self._wait_stopped()
+        run = self._run if inside else self._open()
+        await feed(run, Source(items), run.stages[stage], priority=priority, past_capacity=inside)
 
     async def feed_async(
         self, items: AsyncIterable[Any], target_stage: str | None = None, priority: int = DEFAULT_PRIORITY
@@ -261,7 +264,9 @@ class Pipeline:
         await self.feed(items, target_stage, priority)
 
     async def join(self) -> None:
-        """Wait until nothing is queued, in hand or waiting for a retry.
+        """Wait until nothing is queued, in hand or waiting for a retry; then stop the workers.
+
+        They go on inside ``async with``, whose end stops them, and while somebody else is feeding still.
 
         Raises:
             PipelineError: Called inside a task of this pipeline, or items wait and it was never started.
@@ -274,6 +279,12 @@ class Pipeline:
             raise PipelineError(f"{run.outstanding} item(s) wait for start(): join() would wait for ever")
         await run.wait_drained()
         run.raise_fatal()
+        if self._opened and self._run is run and not (run.ends_when_drained or run.sources):
+            self._joined = True
+            if not self._entered:
+                run.stop()
+        if run.stopping:
+            await run.wait_ended()
 
     async def shutdown(self) -> None:
         """Finish the items in hand, drop the rest, and log how many.
@@ -281,6 +292,7 @@ class Pipeline:
         Inside a task of this pipeline it does not wait for the end.
         """
         run = self._run
+        self._joined = False
         if self._opened:
             run.stop()
             if self._is_inside():
@@ -371,7 +383,7 @@ class Pipeline:
     def _new_run(self, delivery: Channel[PipelineResult] | None = None) -> Run:
         run = Run(
             self.stages,
-            collect=self._collect_results,
+            collect=self.collect_results,
             next_sequence=self._numbers.__next__,
             on_end=self._run_ended,
         )
@@ -381,7 +393,8 @@ class Pipeline:
     async def _begin(self, source: Source, delivery: Channel[PipelineResult] | None = None) -> Run:
         """Get a run going that will be fed with `source`."""
         await self._wait_stopped()
-        if self._in_use:
+        busy = self._opened and (delivery is not None or self._run.ends_when_drained)
+        if busy or self._in_use:
             raise PipelineError("Pipeline is already running")
         run = self._open(source, delivery)
         if not run.started and not run.ended:
@@ -390,7 +403,7 @@ class Pipeline:
 
     async def _wait_stopped(self) -> None:
         """Wait for the end of a run that is on its way there."""
-        if self._opened and self._run.stopping:
+        while self._opened and self._run.stopping:
             await self._run.wait_ended()
 
     def _open(self, source: Source | None = None, delivery: Channel[PipelineResult] | None = None) -> Run:
@@ -399,10 +412,14 @@ class Pipeline:
             if source is not None:
                 self._run.sources.add(source)
             return self._run
-        run = self._run = self._new_run(delivery)
+        joined, self._run = self._run, self._new_run(delivery)
+        run = self._run
         if source is not None:
             run.sources.add(source)
-        run.starts_when_needed = self._entered
+            self._joined = False
+        elif self._joined:
+            run.results = joined.results
+        run.starts_when_needed = self._entered or self._joined
         self._opened = True
         given = self._announce_start()
         self._tracker = self._own_tracker or given
@@ -432,17 +449,19 @@ class Pipeline:
                 logger.exception("Error in the observer's pipeline_ended")
 
     def _is_inside(self) -> bool:
-        """Whether the caller is a task of this pipeline's current run."""
-        worker = worker_state_var.get()
-        return worker is not None and worker.run is self._run
+        """Whether the caller is a task or a callback of this pipeline's current run."""
+        run, worker = self._run, worker_state_var.get()
+        if run.ended and self._joined:  # a task's own task outlived it, and begins the next batch
+            return False
+        return (worker is not None and worker.run is run) or run in calling_back_var.get()
 
-    def _stage_run(self, run: Run, name: str | None) -> StageRun:
+    def _stage_index(self, name: str | None) -> int:
         if name is None:
-            return run.stages[0]
-        for stage in run.stages:
-            if stage.name == name:
-                return stage
-        raise ValueError(f"Stage {name!r} not found in pipeline; there are {[s.name for s in run.stages]}")
+            return 0
+        names = [stage.name for stage in self.stages]
+        if name not in names:
+            raise ValueError(f"Stage {name!r} not found in pipeline; there are {names}")
+        return names.index(name)
 
 
 def _displays(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -139,6 +139,9 @@ class Stage:
             raise self._fault(f"retry_on must be a tuple of exception classes, got {kinds!r}")
 
     def _check_limits(self) -> None:
+        limits: object = self.task_concurrency_limits
+        if not isinstance(limits, Mapping):
+            raise self._fault(f"task_concurrency_limits must be a dict by task name, got {limits!r}")
         known = {task_name(task) for task in self.tasks}
         unknown = sorted(name for name in self.task_concurrency_limits if name not in known)
         if unknown:

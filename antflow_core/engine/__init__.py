@@ -7,6 +7,7 @@
     channel.py     what waits between two stages
     feeding.py     items from any iterable become entries of the first queue
     invoke.py      how a task is called: on the loop, in a thread, in an executor
+    raised.py      what is written on an error a task raised
     retry.py       whether and when a failed attempt is followed by another
     limits.py      how many may do something at once, or per period
     statistics.py  the counters of a run as snapshots

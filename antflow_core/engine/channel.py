@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import insort
 from collections import deque
+from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -28,17 +28,17 @@ class Channel(Generic[T]):
         "_lanes",
         "_order",
         "_putters",
+        "_reserved",
         "_size",
         "_takers",
         "capacity",
-        "reserved",
     )
 
     def __init__(self, capacity: int | None) -> None:
         self.capacity = capacity
-        self.reserved = 0
+        self._reserved = 0
         self._lanes: dict[int, deque[T]] = {}
-        self._order: list[int] = []
+        self._order: list[int] = []  # a heap
         self._first: deque[T] = deque()  # the lane of the lowest number
         self._size = 0
         self._takers: deque[asyncio.Future[T | None]] = deque()
@@ -54,8 +54,8 @@ class Channel(Generic[T]):
         if capacity is None or self._closed:
             return True
         if capacity:
-            return self._size + self.reserved < capacity
-        return len(self._takers) > self._size + self.reserved
+            return self._size + self._reserved < capacity
+        return len(self._takers) > self._size + self._reserved
 
     async def wait_room(self) -> None:
         """Wait until there is room, or the channel is closed."""
@@ -71,6 +71,15 @@ class Channel(Generic[T]):
                 return
             future = asyncio.get_running_loop().create_future()
             self._putters.appendleft(future)  # somebody quicker took the place: stay first in line
+
+    def reserve(self) -> None:
+        """Keep a place for a value that will be put later."""
+        self._reserved += 1
+
+    def release_reserved(self) -> None:
+        """Give a kept place back, to be put to at once or to go to who waits for room."""
+        self._reserved -= 1
+        self._wake_putter()
 
     def put(self, value: T, priority: int = DEFAULT_PRIORITY) -> None:
         """Hand `value` to who waits longest, or keep it until somebody comes."""
@@ -180,12 +189,12 @@ class Channel(Generic[T]):
 
     def _add_lane(self, priority: int) -> deque[T]:
         lane = self._lanes[priority] = deque()
-        insort(self._order, priority)
+        heappush(self._order, priority)
         self._first = self._lanes[self._order[0]]
         return lane
 
     def _drop_empty_lanes(self) -> None:
         """Make the first lane one that holds a value; there is one."""
         while not self._first:
-            del self._lanes[self._order.pop(0)]
+            del self._lanes[heappop(self._order)]
             self._first = self._lanes[self._order[0]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sized
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -108,8 +107,9 @@ async def _one_by_one(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterato
     try:
         yield iterator
     finally:
-        if inspect.isasyncgen(iterator):
-            await iterator.aclose()
+        close = getattr(iterator, "aclose", None)
+        if close is not None:
+            await close()
 
 
 async def _in_turns(items: Iterable[Any]) -> Any:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from antflow_core.context import WorkerContext
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from antflow_core.tracker import RunRecorder
 
 logger = logging.getLogger("antflow.pipeline")
+
+calling_back_var: ContextVar[tuple[Run, ...]] = ContextVar("calling_back", default=())
+"""The runs whose status callback is being called outside their workers."""
+
+_live: dict[Run, asyncio.AbstractEventLoop] = {}
+"""Started and not ended: a loop holds its tasks weakly, so workers nobody refers to could vanish."""
 
 
 class StageRun:
@@ -78,6 +85,7 @@ class Run:
         outstanding: Entries fed and not ended.
         stopping: It takes no new entries.
         starts_when_needed: Who feeds or joins it need not start it.
+        ends_when_drained: It is fed from a source of its own, and ends with what that gave.
         cancelling: What is in hand is given up.
         ended: No worker is left.
         fatal: What ended the run against its will, to be raised by who waits for it.
@@ -108,7 +116,7 @@ class Run:
         self.fatal: BaseException | None = None
         self.fatal_raised = False
         self.starts_when_needed = False
-        self._ends_when_drained = False
+        self.ends_when_drained = False
         self._on_end = on_end
         self._threads = Threads()
         self._workers: set[asyncio.Task[None]] = set()
@@ -124,6 +132,7 @@ class Run:
         """Start the workers."""
         self.started = True
         loop = asyncio.get_running_loop()
+        _keep(self, loop)
         for stage in self.stages:
             stage.prepare(self._threads)
             for context in stage.workers:
@@ -138,7 +147,7 @@ class Run:
 
     def feed_in_background(self, source: Source) -> None:
         """Feed the first stage; the run ends when all that the source gave is through."""
-        self._ends_when_drained = True
+        self.ends_when_drained = True
         if self.stopping:
             return
         feeder = asyncio.get_running_loop().create_task(self._feed(source), name="antflow feeder")
@@ -158,7 +167,7 @@ class Run:
                 self.start_if_needed()
                 await stage.channel.wait_room()
             if not self.stopping and self.recorder is not None:
-                waiting = self.recorder.status(entry.id, stage.index, "queued")
+                waiting = self._report_queued(self.recorder, entry, stage)
                 if waiting is not None:
                     await self._hold_place(waiting, stage)
         except BaseException:
@@ -189,8 +198,13 @@ class Run:
         return None
 
     def put_back(self, entry: Entry, stage: StageRun, wait_s: float) -> None:
-        """Queue an entry again for another attempt, past the capacity: waiting for room could deadlock."""
-        if wait_s > 0:
+        """Queue an entry again for another attempt, past the capacity: waiting for room could deadlock.
+
+        Once the run is stopping the entry is dropped.
+        """
+        if self.stopping:
+            self.drop(1)
+        elif wait_s > 0:
             loop = asyncio.get_running_loop()
             self._delayed[entry] = loop.call_later(wait_s, self._put_back_now, entry, stage)
         else:
@@ -236,6 +250,7 @@ class Run:
         if self.stopping:
             return
         self.stopping = True
+        self.sources.clear()  # whatever number they announced, they give no more
         dropped = sum(stage.channel.clear() for stage in self.stages) + len(self._delayed)
         self._cancel_delayed()
         for feeder in self._feeders:
@@ -254,6 +269,7 @@ class Run:
         if self.cancelling or self.ended:
             return
         self.stopping = self.cancelling = True
+        self.sources.clear()
         self._cancel_delayed()
         self._close_channels()
         for stage in self.stages:
@@ -309,11 +325,23 @@ class Run:
 
     async def _hold_place(self, waiting: Awaitable[None], stage: StageRun) -> None:
         """Await a callback while a place in the stage's queue is kept."""
-        stage.channel.reserved += 1
+        callers = calling_back_var.get()
+        calling_back_var.set((*callers, self))
+        stage.channel.reserve()
         try:
             await waiting
         finally:
-            stage.channel.reserved -= 1
+            stage.channel.release_reserved()
+            calling_back_var.set(callers)
+
+    def _report_queued(self, recorder: RunRecorder, entry: Entry, stage: StageRun) -> Awaitable[None] | None:
+        """Record a new entry; a callback that feeds this run must not wait for room that it holds itself."""
+        callers = calling_back_var.get()
+        calling_back_var.set((*callers, self))
+        try:
+            return recorder.status(entry.id, stage.index, "queued")
+        finally:
+            calling_back_var.set(callers)
 
     def _put_back_now(self, entry: Entry, stage: StageRun) -> None:
         del self._delayed[entry]
@@ -353,7 +381,7 @@ class Run:
         if self.outstanding or self._feeders:
             return
         _release_all(self._drain_waiters)
-        if self._ends_when_drained or self.stopping:
+        if self.ends_when_drained or self.stopping:
             self.stopping = True
             self._close_channels()
             self._end_if_left()
@@ -383,6 +411,7 @@ class Run:
         if self._workers or self._feeders or self.ended or not self.stopping:
             return
         self.ended = True
+        _live.pop(self, None)
         self.sources.clear()
         self.dropped += self.outstanding
         self.outstanding = 0
@@ -396,6 +425,12 @@ class Run:
         self._on_end()
         _release_all(self._drain_waiters)
         _release_all(self._end_waiters)
+
+
+def _keep(run: Run, loop: asyncio.AbstractEventLoop) -> None:
+    for left in [left for left, its_loop in _live.items() if its_loop.is_closed()]:
+        del _live[left]
+    _live[run] = loop
 
 
 def _release(future: asyncio.Future[None]) -> None:

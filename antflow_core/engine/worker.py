@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from antflow_core.context import WorkerContext, worker_state_var
 from antflow_core.engine.feeding import Entry
 from antflow_core.engine.invoke import TaskCall
+from antflow_core.engine.raised import add_note, trim_traceback
 from antflow_core.engine.statistics import error_text
 from antflow_core.types import StatusType, TaskEventType
 
@@ -197,7 +198,8 @@ class Worker:
     async def _after_failure(self, entry: Entry, task: TaskCall, error: BaseException, attempt: int) -> None:
         """Get ready for another attempt at the task; raise `_Unfinished` where there is none."""
         policy = self._stage.retry
-        _add_note(error, f"stage {self._stage.name!r}, item {_shown(entry.id)}, attempt {attempt}")
+        trim_traceback(error)
+        add_note(error, f"stage {self._stage.name!r}, item {_shown(entry.id)}, attempt {attempt}")
         again = policy.allows_another(error, attempt)
         if self._recorder is not None:
             event: TaskEventType = "retry" if again else "fail"
@@ -230,7 +232,7 @@ class Worker:
     async def _put_back(self, entry: Entry, error: BaseException, attempt: int) -> None:
         """Queue the entry again for another attempt at the whole stage."""
         self._count_failure()
-        if self._run.stopping:
+        if self._run.stopping:  # else it would be said to be tried again
             self._run.drop(1)
             return
         entry.attempt = attempt + 1
@@ -284,6 +286,7 @@ class Worker:
         except (Exception, asyncio.CancelledError) as error:
             if self._is_being_cancelled(error):
                 raise
+            trim_traceback(error)
             logger.warning("[%s] skip_if failed for id=%s, not skipped: %s", self._name, entry.id, error)
             return False
 
@@ -348,16 +351,8 @@ class Worker:
         except (Exception, asyncio.CancelledError) as error:
             if self._is_being_cancelled(error):
                 raise
+            trim_traceback(error)
             logger.exception("[%s] Error in %s callback for id=%s", self._name, field, entry.id)
-
-
-def _add_note(error: BaseException, note: str) -> None:
-    """Say in the error which item it hit; an error object that is raised again gets no line twice."""
-    try:
-        if note not in getattr(error, "__notes__", ()):
-            error.add_note(note)
-    except Exception:  # noqa: BLE001  a class of the script's may refuse attributes
-        logger.debug("no note could be added to %s", type(error).__name__)
 
 
 def _shown(item_id: object) -> str:

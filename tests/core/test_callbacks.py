@@ -133,3 +133,52 @@ async def test_the_tracker_knows_attempts_and_durations() -> None:
     assert (completed.kind, completed.attempt, completed.worker) == ("completed", 1, "A-W0")
     assert completed.duration == pytest.approx(sum(d for d in durations if d is not None), rel=1e-3)
     assert pipeline.run_number == 1
+
+
+async def test_a_feeder_cancelled_during_a_callback_gives_its_place_to_the_next() -> None:
+    in_callback, never = asyncio.Event(), asyncio.Event()
+
+    async def hold_first(event: Any) -> None:
+        if (event.status, event.item_id) == ("queued", 0):
+            in_callback.set()
+            await never.wait()
+
+    stage = Stage("A", 1, [tenfold], queue_capacity=1)
+    async with Pipeline([stage], status_tracker=StatusTracker(hold_first)) as pipeline:
+        await pipeline.start()
+        first = asyncio.create_task(pipeline.feed([1]))
+        await in_callback.wait()
+        second = asyncio.create_task(pipeline.feed([2]))
+        await asyncio.sleep(0)
+        assert not second.done()
+        first.cancel()
+        await asyncio.wait_for(second, 10)
+        await pipeline.join()
+        assert [r.value for r in pipeline.results] == [20]
+
+
+@pytest.mark.parametrize("as_task", [False, True])
+async def test_a_callback_may_feed_its_own_pipeline_past_a_full_queue(as_task: bool) -> None:
+    def feed_more(event: Any) -> Any:
+        if event.status != "queued" or event.item_id >= 3:
+            return None
+        feeding = pipeline.feed([7])
+        return asyncio.create_task(feeding) if as_task else feeding
+
+    stage = Stage("A", 1, [tenfold], queue_capacity=1)
+    pipeline = Pipeline([stage], status_tracker=StatusTracker(feed_more))
+    results = await asyncio.wait_for(pipeline.run([1] * 5), 10)
+    fed_by_callback = [r.value for r in results].count(70)
+    assert (len(results), fed_by_callback) == (5 + fed_by_callback, fed_by_callback)
+    assert fed_by_callback
+
+
+async def test_a_callback_cannot_join_its_own_run(expect_log: Any) -> None:
+    expect_log("on_status_change failed")
+
+    async def wait_for_all(event: Any) -> None:
+        if event.status == "queued":
+            await pipeline.join()
+
+    pipeline = Pipeline([Stage("A", 1, [tenfold])], status_tracker=StatusTracker(wait_for_all))
+    assert len(await asyncio.wait_for(pipeline.run([1, 2]), 10)) == 2

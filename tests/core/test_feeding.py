@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from antflow_core import Pipeline, PipelineError, Stage
+from antflow_core import Pipeline, PipelineError, Stage, StatusTracker
 
 
 async def same(value: Any) -> Any:
@@ -59,6 +59,14 @@ async def test_items_may_enter_at_a_later_stage() -> None:
             await pipeline.feed(["c"], target_stage="Eat")
 
 
+async def test_a_feed_to_an_unknown_stage_begins_nothing() -> None:
+    tracker = StatusTracker()
+    pipeline = Pipeline([Stage("A", 1, [same])], status_tracker=tracker)
+    with pytest.raises(ValueError, match="not found"):
+        await pipeline.feed([1], target_stage="Z")
+    assert (pipeline.run_number, len(tracker.log.runs)) == (None, 0)
+
+
 async def test_what_is_fed_before_the_start_waits_for_it() -> None:
     pipeline = Pipeline([Stage("A", 1, [same])])
     await pipeline.feed([1, 2])
@@ -107,12 +115,105 @@ async def test_run_on_a_started_pipeline_takes_all_and_shuts_down() -> None:
 
 async def test_join_and_shutdown_of_an_idle_pipeline_do_nothing() -> None:
     pipeline = Pipeline([Stage("A", 1, [same])])
+    before = asyncio.all_tasks()
     await pipeline.join()
     await pipeline.shutdown()
+    assert pipeline.get_stats().total_items == 0
     await pipeline.start()
     await pipeline.join()
     await pipeline.shutdown()
     await pipeline.shutdown()
+    assert asyncio.all_tasks() == before
+    assert [r.value for r in await pipeline.run([1])] == [1]
+
+
+async def test_join_stops_the_workers_and_the_pipeline_can_be_started_again() -> None:
+    before = asyncio.all_tasks()
+    tracker = StatusTracker()
+    pipeline = Pipeline([Stage("A", 2, [same])], status_tracker=tracker)
+    for batch in ([1, 2], [3], [4]):
+        await pipeline.start()
+        await pipeline.feed(batch)
+        await pipeline.join()
+        assert asyncio.all_tasks() == before
+        assert pipeline.get_stats().items_processed == len(batch)
+    assert values(pipeline) == [1, 2, 3, 4]
+    assert [record.ended_at is None for record in tracker.log.runs] == [False] * 3
+    assert [r.value for r in await pipeline.run([5])] == [5]
+
+
+async def test_what_is_fed_after_join_needs_no_other_start() -> None:
+    pipeline = Pipeline([Stage("A", 1, [same], queue_capacity=2)])
+    await pipeline.start()
+    await pipeline.feed([1])
+    await pipeline.join()
+    await pipeline.feed([2, 3, 4, 5])
+    await pipeline.join()
+    await pipeline.feed([6])
+    await pipeline.start()
+    with pytest.raises(PipelineError, match="already running"):
+        await pipeline.start()
+    await pipeline.join()
+    assert values(pipeline) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_shutdown_ends_a_series_of_batches() -> None:
+    pipeline = Pipeline([Stage("A", 1, [same])])
+    for _ in range(2):
+        await pipeline.start()
+        await pipeline.feed([1])
+        await pipeline.join()
+        await pipeline.shutdown()
+        await pipeline.join()
+        assert values(pipeline) == [1]
+
+
+async def test_inside_async_with_a_start_after_join_goes_on() -> None:
+    async with Pipeline([Stage("A", 1, [same])]) as pipeline:
+        for batch in (1, 2):
+            await pipeline.start()
+            await pipeline.feed([batch])
+            await pipeline.join()
+        assert values(pipeline) == [1, 2]
+        await pipeline.start()
+        with pytest.raises(PipelineError, match="already running"):
+            await pipeline.start()
+
+
+async def test_join_leaves_the_workers_to_who_is_feeding_still() -> None:
+    go_on = asyncio.Event()
+
+    async def source() -> AsyncIterator[int]:
+        yield 1
+        await go_on.wait()
+        yield 2
+
+    pipeline = Pipeline([Stage("A", 1, [same])])
+    await pipeline.start()
+    feeding = asyncio.create_task(pipeline.feed_async(source()))
+    while not pipeline.results:
+        await asyncio.sleep(0)
+    await pipeline.join()
+    go_on.set()
+    await feeding
+    await pipeline.join()
+    assert values(pipeline) == [1, 2]
+
+
+async def test_nothing_fed_while_join_ends_is_lost() -> None:
+    pipeline = Pipeline([Stage("A", 2, [same])])
+    await pipeline.start()
+    await pipeline.feed([0])
+    for number in range(1, 30):
+        joining = asyncio.create_task(pipeline.join())
+        for _ in range(number % 6):
+            await asyncio.sleep(0)
+        await pipeline.feed([number])
+        await joining
+    await pipeline.join()
+    assert values(pipeline) == [*range(30)]
+    await pipeline.shutdown()
+    assert pipeline.dropped_items == 0
 
 
 async def test_a_full_queue_blocks_who_feeds() -> None:

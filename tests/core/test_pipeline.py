@@ -177,6 +177,9 @@ async def test_results_are_not_kept_where_they_are_not_wanted() -> None:
     pipeline = Pipeline([Stage("A", 1, [same])], collect_results=False)
     assert await pipeline.run([1, 2]) == []
     assert pipeline.get_stats().items_processed == 2
+    assert pipeline.collect_results is False
+    pipeline.collect_results = True
+    assert values(await pipeline.run([3])) == [3]
 
 
 async def test_arguments_are_unpacked_where_the_stage_says_so() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
+import traceback
 from typing import Any
 
 import pytest
@@ -238,14 +240,66 @@ async def test_an_error_says_where_it_happened(retry: Any) -> None:
     assert names[-1] == "__call__"
 
 
-async def test_one_error_object_raised_again_and_again_is_noted_once_per_place() -> None:
+def raising_functions(error: BaseException) -> list[str]:
+    """The functions of this file that an error came through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame.name for frame in frames if frame.filename == __file__]
+
+
+async def test_one_error_object_raised_again_and_again_carries_the_latest_note_and_raise() -> None:
     error = ValueError("shared")
+    error.add_note("the script's own")
 
     async def fail(_: int) -> None:
         raise error
 
-    await Pipeline([Stage("A", 1, [fail], task_attempts=2, task_wait_seconds=0)]).run([1])
-    assert error.__notes__ == ["stage 'A', item 0, attempt 1", "stage 'A', item 0, attempt 2"]
+    await Pipeline([Stage("A", 1, [fail], task_attempts=2, task_wait_seconds=0)]).run(range(20))
+    assert error.__notes__ == ["the script's own", "stage 'A', item 19, attempt 2"]
+    assert raising_functions(error) == ["fail"]
+    assert type(pickle.loads(pickle.dumps(error)).__notes__[1]) is str
+
+
+async def test_one_error_object_raised_at_many_places_keeps_a_few_of_them() -> None:
+    error = ValueError("shared")
+
+    def raising(depth: int) -> None:
+        if depth:
+            raising(depth - 1)
+        raise error
+
+    async def fail(depth: int) -> None:
+        raising(depth)
+
+    await Pipeline([Stage("A", 1, [fail], task_attempts=1)]).run(range(20))
+    assert raising_functions(error).count("fail") == 4
+
+
+async def test_an_error_object_raised_by_callbacks_does_not_grow_either(expect_log: Any) -> None:
+    expect_log("Error in on_success callback")
+    expect_log("skip_if failed")
+    error = ValueError("shared")
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    stage = Stage("A", 1, [Flaky(0)], skip_if=fail, on_success=fail)
+    await Pipeline([stage]).run(range(20))
+    assert raising_functions(error) == ["fail"]
+
+
+async def test_an_error_raised_anew_still_shows_where_it_came_from() -> None:
+    async def inner_task(_: int) -> None:
+        raise ValueError("inner")
+
+    async def outer_task(value: int) -> None:
+        async for result in Pipeline([Stage("I", 1, [inner_task], task_attempts=1)]).stream([value]):
+            assert result.error is not None
+            raise result.error
+
+    outer = Pipeline([Stage("O", 1, [outer_task], task_attempts=1)])
+    (result,) = [r async for r in outer.stream([1])]
+    assert result.error is not None
+    assert raising_functions(result.error) == ["outer_task", "inner_task"]
 
 
 async def test_an_error_whose_text_raises_is_recorded_all_the_same() -> None:

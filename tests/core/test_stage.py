@@ -39,6 +39,7 @@ class Parser:
         ({"pull": True, "retry": "per_stage"}, "per_stage"),
         ({"task_concurrency_limits": {"load": 1}}, r"unknown task\(s\) \['load'\]; it has \['fetch'\]"),
         ({"task_concurrency_limits": {"fetch": 0}}, "must be at least 1, got 0"),
+        ({"task_concurrency_limits": None}, "Stage 'A' task_concurrency_limits must be a dict .*, got None"),
         ({"queue_capacity": -1}, "queue_capacity must be 0"),
         ({"call_concurrency": 0}, "call_concurrency must be at least 1"),
         ({"call_rate": 0}, "call_rate must be at least 1"),
@@ -83,8 +84,10 @@ def test_a_task_for_processes_must_pickle() -> None:
 
 def test_a_stage_accepts_anything_until_it_is_judged() -> None:
     stage = Stage("A", 0, [])
+    with pytest.raises(StageValidationError):
+        stage.validate()
     stage.workers, stage.tasks = 2, [fetch]
-    stage.validate()
+    assert Pipeline([stage]).get_worker_names() == {"A": ["A-W0", "A-W1"]}
 
 
 def test_a_pipeline_needs_a_stage() -> None:

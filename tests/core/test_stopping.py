@@ -127,6 +127,86 @@ async def test_a_stop_does_not_wait_for_a_retry(retry: Any, caplog: pytest.LogCa
     assert pipeline.dropped_items == 1
 
 
+async def test_a_stop_during_a_callback_for_a_retry_drops_the_item() -> None:
+    attempts: list[int] = []
+    retrying, go_on = asyncio.Event(), asyncio.Event()
+
+    async def fail(value: int) -> None:
+        attempts.append(value)
+        raise ValueError
+
+    async def hold(event: Any) -> None:
+        if event.status == "retrying":
+            retrying.set()
+            await go_on.wait()
+
+    stage = Stage("A", 1, [fail], retry="per_stage")
+    pipeline = Pipeline([stage], status_tracker=StatusTracker(hold))
+    running = asyncio.create_task(pipeline.run([1]))
+    await retrying.wait()
+    pipeline.request_stop()
+    go_on.set()
+    assert await running == []
+    assert (attempts, pipeline.dropped_items, pipeline.get_stats().items_failed) == ([1], 1, 0)
+
+
+async def test_a_stop_before_anything_was_fed_leaves_nothing_expected() -> None:
+    gate = Gate()
+    pipeline = Pipeline([Stage("A", 1, [gate])])
+    await pipeline.start()
+    await pipeline.feed([1])
+    await gate.wait_inside(1)
+    running = asyncio.create_task(pipeline.run(range(10)))
+    while pipeline.total_items == 1:
+        await asyncio.sleep(0)
+    assert (pipeline.total_items, pipeline.get_stats().items_in_flight) == (11, 1)
+    pipeline.request_stop()
+    assert pipeline.total_items == 1
+    gate.opened.set()
+    assert [r.value for r in await running] == [1]
+    assert pipeline.total_items == 1
+
+
+async def test_a_stop_closes_any_source_that_can_be_closed() -> None:
+    class Pages:
+        closed = False
+
+        def __aiter__(self) -> Any:
+            return self
+
+        async def __anext__(self) -> int:
+            return await asyncio.Event().wait()
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+    pages = Pages()
+    pipeline = Pipeline([Stage("A", 1, [same])])
+    running = asyncio.create_task(pipeline.run(pages))
+    await settle()
+    pipeline.request_stop()
+    assert await running == []
+    assert pages.closed
+
+
+async def test_a_dashboard_that_ends_the_program_leaves_no_worker_behind() -> None:
+    class Leaving:
+        def on_start(self, pipeline: Any, total_items: int) -> None:
+            raise SystemExit(3)
+
+        def on_update(self, snapshot: Any) -> None:
+            pass
+
+        def on_finish(self, results: Any, summary: Any) -> None:
+            pass
+
+    before = asyncio.all_tasks()
+    pipeline = Pipeline([Stage("A", 3, [same])])
+    with pytest.raises(SystemExit):
+        await pipeline.run([1], custom_dashboard=Leaving())
+    assert asyncio.all_tasks() == before
+
+
 async def test_a_task_may_shut_its_own_pipeline_down(expect_log: Any) -> None:
     expect_log("discarded")
 
@@ -350,6 +430,24 @@ def test_the_end_of_the_loop_ends_a_pipeline_nobody_shut_down() -> None:
 
     pipeline = asyncio.run(leave_it())
     assert (pipeline.get_stats().items_in_flight, pipeline.dropped_items) == (0, 10)
+
+
+def test_workers_nobody_refers_to_last_until_the_loop_ends(expect_log: Any) -> None:
+    complaints: list[Any] = []
+
+    async def leave_it() -> int:
+        asyncio.get_running_loop().set_exception_handler(lambda _, fault: complaints.append(fault))
+        pipeline = Pipeline([Stage("A", 2, [same])])
+        await pipeline.start()
+        await pipeline.feed([1])
+        del pipeline
+        await settle()
+        gc.collect()
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(leave_it()) == 3
+    gc.collect()
+    assert complaints == []
 
 
 async def test_a_finished_run_holds_on_to_no_value() -> None:

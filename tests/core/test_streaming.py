@@ -126,6 +126,19 @@ async def test_a_running_pipeline_cannot_be_streamed() -> None:
                 pass
 
 
+async def test_a_pipeline_being_streamed_cannot_be_run_or_streamed_again() -> None:
+    pipeline = Pipeline([Stage("A", 1, [same])])
+    stream = pipeline.stream(range(3), buffer_size=0)
+    seen = [(await anext(stream)).value]
+    with pytest.raises(PipelineError, match="already running"):
+        await pipeline.run([100])
+    with pytest.raises(PipelineError, match="already running"):
+        await anext(pipeline.stream([100]))
+    seen += [result.value async for result in stream]
+    assert seen == [0, 1, 2]
+    assert [r.value for r in await pipeline.run([100])] == [100]
+
+
 async def test_a_shutdown_inside_the_loop_lets_the_loop_end(expect_log: Any) -> None:
     expect_log("discarded")
     pipeline = Pipeline([Stage("A", 2, [same])])
