@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from itertools import groupby
 from operator import itemgetter
@@ -20,6 +21,8 @@ LINES_KEPT = 10_000
 _BATCH_MS = 50
 # About 20 µs a line, twice that where the streams alternate.
 _BATCH_LINES = 500
+_REST = 4
+"""In a flood, so many times as long as a batch took until the next: the script has the loop for the rest."""
 _STDERR = "stderr"
 _EMPTY = "What the script prints appears here; lines from stderr have a shaded ground."
 
@@ -122,7 +125,7 @@ class ConsoleView(QWidget):
         self._written += len(finished)
         self._pending.extend((line, stream) for line in finished)
         if not self._batch.isActive():
-            self._batch.start()
+            self._batch.start(_BATCH_MS)
 
     def flush(self) -> None:
         """Show everything that has come, at once."""
@@ -132,9 +135,11 @@ class ConsoleView(QWidget):
     @Slot()
     def _show_batch(self) -> None:
         """Show some of what has come; a flood is shown in turns, so that the window goes on living."""
+        began = time.perf_counter()
         self._show(_BATCH_LINES)
         if self._pending:
-            self._batch.start()
+            took_ms = (time.perf_counter() - began) * 1000
+            self._batch.start(max(_BATCH_MS, round(took_ms * _REST)))
 
     def _show(self, most: int) -> None:
         """Add lines at the end of the document, at most so many."""
