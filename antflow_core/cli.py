@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -168,7 +168,8 @@ def _report(outcome: RunOutcome, *, interrupted: bool) -> int:
 def _say(text: str) -> None:
     """To stderr, where there is one."""
     if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
+        with suppress(OSError, ValueError):  # its reader has gone, or the script has closed it
+            print(text, file=sys.stderr, flush=True)
 
 
 def _close_output(line: str, exit_code: int) -> int:
@@ -177,6 +178,8 @@ def _close_output(line: str, exit_code: int) -> int:
         return exit_code
     try:
         print(line, flush=True)
+    except ValueError:  # the script has closed it
+        _say(line)
     except BrokenPipeError:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()

@@ -32,6 +32,7 @@ class _QuitSignals(QObject):
         super().__init__()
         self._callback = callback
         self._asked = False
+        self._noted: set[int] = set()
         self._receiver, self._sender = socket.socketpair()
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
@@ -45,26 +46,30 @@ class _QuitSignals(QObject):
     def restore(self) -> None:
         if self._receiver.fileno() == -1:
             return
-        for number in list(self._before):
-            self._put_back(number)
+        for number in _SIGNALS:
+            if signal.getsignal(number) == self._note:
+                signal.signal(number, self._before[number])
         fd_now = signal.set_wakeup_fd(self._fd_before)
         if fd_now != self._sender.fileno():
             signal.set_wakeup_fd(fd_now)  # another's by now
-        self._notifier.setEnabled(False)
+        with suppress(RuntimeError):  # Qt's part is gone already
+            self._notifier.setEnabled(False)
         self._receiver.close()
         self._sender.close()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        """Python's handler: it may come in the middle of anything, so it only leaves a note."""
-        self._put_back(signal.Signals(number))
+        """Python's handler: it may come in the middle of anything, so it only leaves a note.
+
+        It stays in place: the host of a script, which puts back what it found, may do so at any time.
+        """
+        if number in self._noted or self._receiver.fileno() == -1:
+            signal.signal(number, self._before[signal.Signals(number)])
+            signal.raise_signal(number)
+            return
+        self._noted.add(number)
         self._asked = True
         with suppress(OSError):
             self._sender.send(b"\0")  # the script may have made the wakeup descriptor its own
-
-    def _put_back(self, number: signal.Signals) -> None:
-        before = self._before.pop(number, None)
-        if before is not None and signal.getsignal(number) == self._note:
-            signal.signal(number, before)
 
     @Slot()
     def _receive(self) -> None:

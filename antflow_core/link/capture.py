@@ -37,6 +37,9 @@ def captured_output(listener: OutputListener) -> Iterator[None]:
         sys.stdout, sys.stderr = streams
         _captured.reset(token)
         capture.is_open = False
+        if capture.in_line and streams[0] is not None:
+            with suppress(OSError, ValueError):  # its reader has gone, or the script has closed it
+                streams[0].write("\n")  # the host's next line is one of its own
 
 
 class _Capture:
@@ -47,6 +50,7 @@ class _Capture:
 
     def __init__(self, listener: OutputListener) -> None:
         self.is_open = True
+        self.in_line = False  # whether what stdout got last has no line end
         self._listener = listener
         self._others = weakref.WeakSet(threading.enumerate())
 
@@ -56,6 +60,8 @@ class _Capture:
     def hand_on(self, text: str, stream: str) -> None:
         if not text or not self.takes():
             return
+        if stream == "stdout":
+            self.in_line = not text.endswith("\n")
         try:
             self._listener(text, stream)
         except Exception:  # noqa: BLE001 - the listener is not the script's

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from traceback import clear_frames
 
+from antflow_core.engine.statistics import error_text
 from antflow_core.exceptions import PipelineError, ScriptError
 from antflow_core.history.event_log import EventLog
 from antflow_core.link.capture import OutputListener, captured_output
-from antflow_core.link.protocol import PipelineView, RunOutcome, RunState
+from antflow_core.link.protocol import PipelineView, RunOutcome, RunState, counted
 from antflow_core.link.watched import WatchedPipeline
 from antflow_core.pipeline import Pipeline
 from antflow_core.scripts import ScriptExit, run_script, script_line, script_traceback
+from antflow_core.scripts.threads import busy_threads
 from antflow_core.tracker import StatusTracker
 
 
@@ -128,10 +131,23 @@ class InProcessRun:
         """The whole script; nothing comes out of this task as an exception, which no Qt loop could bear."""
         try:
             with captured_output(self._on_output) if self._on_output else nullcontext():
-                await run_script(self.path, self._args, observer=self)
+                threads = busy_threads()
+                try:
+                    await run_script(self.path, self._args, observer=self)
+                finally:
+                    if self._cancelling:
+                        self._tell_of_threads(len(busy_threads() - threads))
         except BaseException as error:  # noqa: BLE001 - what the script raised is a result here
             return error
         return None
+
+    def _tell_of_threads(self, count: int) -> None:
+        """Say why the process lives on: a function in a thread ends when it wants to."""
+        if count and sys.stderr is not None:
+            noun = "thread" if count == 1 else "threads"
+            with suppress(OSError, ValueError):  # closed, or its reader has gone
+                sys.stderr.write(f"Waiting for {count} {noun} of {self.path.name} to return\n")
+                sys.stderr.flush()
 
     async def _ended(self, task: asyncio.Task[BaseException | None]) -> BaseException | None:
         """Wait for the script; whoever cancels the wait cancels the script and hears of it afterwards."""
@@ -157,15 +173,19 @@ class InProcessRun:
             self._mirrored[id(log)] = (log, self.log.mirror(log))
 
     def _outcome(self, error: BaseException | None, duration_s: float) -> RunOutcome:
-        state, message, exit_code, traceback = self._judged(error)
-        if error is not None:
-            _forget_locals(error)
-        stats = [watched.view().snapshot.pipeline_stats for watched in self._watched]
+        try:
+            state, message, exit_code, traceback = self._judged(error)
+            if error is not None:
+                _forget_locals(error)
+        except Exception:  # noqa: BLE001 - a class of the script's may raise anything, at any attribute
+            kind = f"{self.path.name}: {type(error).__name__}"
+            state, message, exit_code, traceback = RunState.FAILED, kind, 1, None
+        completed, failed, skipped = counted(self.pipelines())
         return RunOutcome(
             state=state,
-            completed=sum(each.items_processed for each in stats),
-            failed=sum(each.items_failed for each in stats),
-            skipped=sum(stage.skipped_items for each in stats for stage in each.stage_stats.values()),
+            completed=completed,
+            failed=failed,
+            skipped=skipped,
             duration_s=duration_s,
             error=error,
             message=message,
@@ -183,14 +203,17 @@ class InProcessRun:
             case ScriptError():
                 return RunState.FAILED, str(error), 2, None
             case ScriptExit():
-                text = error.text if error.text is not None else f"{name} exited with code {error.code}"
+                text = (
+                    f"{name} exited with code {error.code}" if error.text is None else f"{name}: {error.text}"
+                )
                 return RunState.FAILED, text, 1, None
             case asyncio.CancelledError() if self._cancelling:
                 return RunState.STOPPED, None, 0, None
         trace = script_traceback(error, self.path)
         line = script_line(error, self.path)
         place = name if line is None else f"{name}, line {line}"
-        reason = f": {error}" if str(error) else ""
+        text = error_text(error)
+        reason = f": {text}" if text else ""
         return RunState.FAILED, f"{place}: {type(error).__name__}{reason}", 1, trace
 
 
@@ -204,4 +227,6 @@ def _forget_locals(error: BaseException) -> None:
             continue
         seen.add(id(each))
         clear_frames(each.__traceback__)
-        linked += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
+        linked += [each.__cause__, each.__context__]
+        if isinstance(each, BaseExceptionGroup):
+            linked += each.exceptions

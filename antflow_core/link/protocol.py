@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
@@ -58,6 +59,13 @@ class PipelineView:
     stages: tuple[StageView, ...]
     snapshot: DashboardSnapshot
     ended: bool
+
+
+def counted(pipelines: Iterable[PipelineView]) -> tuple[int, int, int]:
+    """Items completed, items failed and stages skipped over all pipelines."""
+    stats = [view.snapshot.pipeline_stats for view in pipelines]
+    skipped = sum(stage.skipped_items for each in stats for stage in each.stage_stats.values())
+    return sum(each.items_processed for each in stats), sum(each.items_failed for each in stats), skipped
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,13 @@
     reading     the part of Python that pipelines are described in, on the tree
     outline     what a script would run
     alias       ``import antflow`` gives `antflow_core`
+    in_children the same in processes that the script starts
     folder      imports from beside the script
+    hooks       hooks of the process, signals, environment
     host        all of a script's surroundings, and putting them back
+    loop        the loop that a script shares with its host
     tasks       the asyncio tasks a script starts
+    threads     functions of a script that still run when it is over
     running     from the first line to the last task
     exits       ``sys.exit`` as an exception that may cross a loop
     faults      the sentences for scripts that have nothing to run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ScriptExit(Exception):  # noqa: N818 - the script wished to end, which is no error
-    """The script called ``sys.exit``; unlike ``SystemExit`` it may come out of a task and not stop the loop.
+    """The script called ``sys.exit`` or stopped the loop; it may come out of a task, unlike ``SystemExit``.
 
     Attributes:
         code: The exit code as Python would give it: 0, the number, or 1 for a text.
@@ -23,4 +23,7 @@ class ScriptExit(Exception):  # noqa: N818 - the script wished to end, which is 
             return cls(0)
         if isinstance(error.code, int):
             return cls(int(error.code))
-        return cls(1, str(error.code))
+        try:
+            return cls(1, str(error.code))
+        except Exception:  # noqa: BLE001 - a class of the script's may raise anything
+            return cls(1, f"<{type(error.code).__name__} without a text>")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from antflow_core.exceptions import ScriptError
+from antflow_core.scripts.exits import ScriptExit
 
 
 def nothing_to_run(path: Path) -> ScriptError:
@@ -62,6 +63,12 @@ def runs_a_loop(path: Path, line: int | None) -> ScriptError:
     return ScriptError(
         f"{_at(path, line)}: an event loop runs already when the script is loaded; {remedy}", path, line
     )
+
+
+def loop_stopped(path: Path, line: int | None) -> ScriptExit:
+    """``loop.stop()`` on the loop that the script shares with its host."""
+    remedy = "return from `main`, or call sys.exit(), to end the script"
+    return ScriptExit(1, f"{_at(path, line)}: the script stopped the event loop before its end; {remedy}")
 
 
 def _at(path: Path, line: int | None) -> str:

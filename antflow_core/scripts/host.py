@@ -16,7 +16,11 @@ from typing import Self
 from antflow_core.exceptions import ScriptError
 from antflow_core.scripts.alias import ALIAS, AntFlowAlias
 from antflow_core.scripts.folder import FreshSourceLoader, ScriptFolder
+from antflow_core.scripts.hooks import kept_hooks
 from antflow_core.scripts.source import absolute_script_path, compile_script
+
+_IN_CHILDREN = str(Path(__file__).with_name("in_children"))
+"""Holds an ``antflow`` for child processes, which get the search path but none of this process's finders."""
 
 
 class ScriptHost:
@@ -27,8 +31,11 @@ class ScriptHost:
     If that name belongs to another module, a standard one or one that can be imported, the script is called
     ``<stem>_script`` and never stands in for the other.
 
-    Afterwards all of that is as it was, the working directory too; modules from the script's folder are
-    forgotten and log handlers that the script added are taken away: the next run begins like the first.
+    Processes that it starts with `multiprocessing` find the same ``antflow`` and, by its name, the script.
+
+    Afterwards all of that is as it was, the working directory, the environment variables, the hooks for
+    unhandled errors and the signal handlers too; modules from the script's folder are forgotten and log
+    handlers that the script added are taken away: the next run begins like the first.
 
     Args:
         path: The script; it need not end in ``.py``.
@@ -53,8 +60,9 @@ class ScriptHost:
         with ExitStack() as stack:
             stack.enter_context(_kept_interpreter_state())
             stack.enter_context(_kept_log_handlers())
+            stack.enter_context(kept_hooks())
             sys.argv = self._argv
-            sys.path.insert(0, self._folder)
+            sys.path[:0] = [self._folder, _IN_CHILDREN]
             for finder in (ScriptFolder(self._folder, stem if taken else None), AntFlowAlias()):
                 finder.install()
                 stack.callback(finder.remove)

@@ -21,7 +21,15 @@ def script_traceback(error: BaseException, path: str | os.PathLike[str]) -> str:
 
     Frames above the script's first are left out, and those of `antflow_core` between the script's too. Below
     them they stay, unless `antflow_core` raises the error on purpose: then the message says enough.
+    An error whose class makes that impossible is named by its class.
     """
+    try:
+        return _formatted(error, path)
+    except Exception:  # noqa: BLE001 - a class of the script's may raise anything, at any attribute
+        return f"{type(error).__name__}: <its traceback cannot be shown>\n"
+
+
+def _formatted(error: BaseException, path: str | os.PathLike[str]) -> str:
     report = TracebackException.from_exception(error)
     _trim(report, error, str(absolute_script_path(path)), set())
     return "".join(report.format())

@@ -61,7 +61,7 @@ async def run_script(
     token = observer_var.set(observer)
     try:
         with ScriptHost(path, args) as host:
-            async with ScriptTasks():
+            async with ScriptTasks(host.path):
                 module = _load(host)
                 return await _run_module(module, host.path)
     except SystemExit as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import codecs
 import os
+import stat
 import tokenize
 import warnings
 from io import BytesIO
@@ -12,6 +13,10 @@ from pathlib import Path
 from types import CodeType
 
 from antflow_core.exceptions import ScriptError
+from antflow_core.units import format_bytes
+
+LARGEST_SCRIPT_B = 20_000_000
+"""No program is written that long, and a mistaken data file must not fill the memory."""
 
 
 def absolute_script_path(path: str | os.PathLike[str]) -> Path:
@@ -54,6 +59,9 @@ def _read(path: Path) -> tuple[ast.Module, CodeType]:
 
 def _read_bytes(path: Path) -> bytes:
     try:
+        kind = path.stat()
+        if not stat.S_ISDIR(kind.st_mode):
+            _refuse_odd_files(kind, path)
         return path.read_bytes()
     except FileNotFoundError as error:
         raise ScriptError(f"{path.name} does not exist: there is no file {path}", path) from error
@@ -62,12 +70,21 @@ def _read_bytes(path: Path) -> bytes:
             f"{path.name} is a folder; name the Python file in it that is to run", path
         ) from error
     except OSError as error:
-        if path.is_dir():  # Windows answers PermissionError for a folder
+        if os.path.isdir(path):  # noqa: PTH112 - never raises; Windows answers PermissionError for a folder
             raise ScriptError(
                 f"{path.name} is a folder; name the Python file in it that is to run", path
             ) from error
         reason = (error.strerror or str(error)).lower()
         raise ScriptError(f"{path.name} cannot be read: {reason} ({path})", path) from error
+
+
+def _refuse_odd_files(kind: os.stat_result, path: Path) -> None:
+    """A pipe or a device may never end, and a file of such a size is data."""
+    if not stat.S_ISREG(kind.st_mode):
+        raise ScriptError(f"{path.name} is not a file that ends, but a pipe or a device ({path})", path)
+    if kind.st_size > LARGEST_SCRIPT_B:
+        size, most = format_bytes(kind.st_size), format_bytes(LARGEST_SCRIPT_B)
+        raise ScriptError(f"{path.name} is not a Python file: it has {size}, a script at most {most}", path)
 
 
 def _decode(source: bytes, path: Path) -> str:

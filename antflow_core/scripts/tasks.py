@@ -6,11 +6,13 @@ import asyncio
 import sys
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, Self
 
 from antflow_core.scripts.exits import ScriptExit
+from antflow_core.scripts.loop import SharedLoop, replaced
 
 _current: ContextVar[ScriptTasks | None] = ContextVar("antflow_script_tasks", default=None)
 
@@ -20,10 +22,15 @@ class ScriptTasks:
 
     It does what `asyncio.run` does around a program, on a loop that others use too. A task that raises
     ``SystemExit`` or ``KeyboardInterrupt`` would stop that loop; the body is cancelled instead, and the
-    exception (a `ScriptExit` for ``SystemExit``) comes out of the context manager.
+    exception (a `ScriptExit` for ``SystemExit``) comes out of the context manager. `SharedLoop` says what
+    the loop looks like in the body.
+
+    Args:
+        script: Whose tasks they are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, script: Path) -> None:
+        self._script = script
         self._exit: ScriptExit | KeyboardInterrupt | None = None
         self._tasks: weakref.WeakSet[asyncio.Future[Any]] = weakref.WeakSet()
         self._generators: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
@@ -32,10 +39,15 @@ class ScriptTasks:
         self._loop = asyncio.get_running_loop()
         self._main = asyncio.current_task()
         self._token = _current.set(self)
-        self._factory = self._loop.get_task_factory()
+        self._factory = self._factory_before = self._loop.get_task_factory()
         self._loop.set_task_factory(self._make_task)
         self._hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(firstiter=self._note_generator)
+        self._shared = ExitStack()
+        self._shared.enter_context(SharedLoop(self._loop, self._script, self._of_script, self._end_with))
+        # One that the script sets makes its tasks, but they are noted and guarded all the same.
+        self._shared.enter_context(replaced(self._loop, "get_task_factory", lambda: self._factory))
+        self._shared.enter_context(replaced(self._loop, "set_task_factory", self._set_factory))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -44,11 +56,20 @@ class ScriptTasks:
             await self._cancel_tasks()
             await self._close_generators()
         finally:
-            self._loop.set_task_factory(self._factory)
+            self._shared.close()
+            self._loop.set_task_factory(self._factory_before)
             sys.set_asyncgen_hooks(firstiter=self._hooks.firstiter)
             _current.reset(self._token)
         if self._exit is not None:
             raise self._exit from None
+
+    def _of_script(self) -> set[asyncio.Future[Any]]:
+        return {*self._tasks, *([self._main] if self._main is not None else [])}
+
+    def _set_factory(self, factory: Any) -> None:
+        if factory is not None and not callable(factory):
+            raise TypeError("task factory must be a callable or None")
+        self._factory = factory
 
     def _make_task(
         self,

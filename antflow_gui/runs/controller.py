@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from traceback import format_exception
 
 from PySide6.QtCore import QObject, Signal
 
+from antflow_core.engine.statistics import error_text
 from antflow_core.exceptions import ScriptError
 from antflow_core.history.event_log import EventLog
 from antflow_core.link.inproc import InProcessRun
-from antflow_core.link.protocol import PipelineView, RunOutcome, RunSource, RunState
+from antflow_core.link.protocol import PipelineView, RunOutcome, RunSource, RunState, counted
 from antflow_core.scripts import ScriptOutline, outline_script
 from antflow_gui.runs.progress import ProgressMeter, RunProgress
 
@@ -185,11 +187,27 @@ class RunController(QObject):
     def _finish(self, task: asyncio.Task[RunOutcome]) -> None:
         self._duration_s = time.monotonic() - self._started
         self._task = None
-        if task.cancelled():
-            return
-        self._outcome = outcome = task.result()
+        self._outcome = outcome = self._outcome_of(task)
         self._set_state(outcome.state)
         self.run_finished.emit(outcome)
+
+    def _outcome_of(self, task: asyncio.Task[RunOutcome]) -> RunOutcome:
+        """What the run tells of itself, or why it could not."""
+        error = None if task.cancelled() else task.exception()
+        if error is None and not task.cancelled():
+            return task.result()
+        counts = counted(self.pipelines())
+        if error is None:
+            return RunOutcome(RunState.STOPPED, *counts, self._duration_s)
+        return RunOutcome(
+            RunState.FAILED,
+            *counts,
+            self._duration_s,
+            error=error,
+            message=f"The run broke off: {type(error).__name__}: {error_text(error)}",
+            traceback="".join(format_exception(error)),
+            exit_code=1,
+        )
 
     def _set_state(self, state: RunState) -> None:
         if state is not self._state:

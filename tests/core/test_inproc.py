@@ -366,3 +366,58 @@ async def test_a_stream_kept_by_the_script_still_writes_after_the_run(
     writer.start()
     writer.join()
     assert (real.getvalue(), heard) == ("late", [])
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("def __str__(self): raise RuntimeError('no')", "orders.py, line 4: Odd: <Odd without a text>"),
+        ("def __getattribute__(self, name): raise RuntimeError(name)", "orders.py: Odd"),
+        ("exceptions = ['no error at all']", "orders.py, line 4: Odd"),
+        ("exceptions = None", "orders.py, line 4: Odd"),
+    ],
+)
+async def test_an_odd_class_of_errors_ends_the_run_like_any_other(
+    start: Start, body: str, message: str
+) -> None:
+    outcome = await start(f"class Odd(Exception):\n    {body}\nasync def main():\n    raise Odd").run()
+    assert (outcome.state, outcome.message) == (RunState.FAILED, message)
+
+
+async def test_an_exit_with_an_object_that_has_no_text_is_an_exit(start: Start) -> None:
+    outcome = await start("""
+        class Odd:
+            def __str__(self): raise RuntimeError("no")
+        async def main(): raise SystemExit(Odd())
+    """).run()
+    assert (outcome.state, outcome.message) == (RunState.FAILED, "orders.py: <Odd without a text>")
+
+
+async def test_a_cancelled_run_says_that_a_function_in_a_thread_goes_on(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, release = threading.Event(), threading.Event()
+    monkeypatch.setattr("builtins.test_events", (reached, release), raising=False)
+    heard: list[tuple[str, str]] = []
+    run = start(
+        """
+        import builtins
+        from antflow import Pipeline, Stage
+        reached, release = builtins.test_events
+        def hold(x):
+            reached.set()
+            release.wait()
+        pipeline = Pipeline([Stage("Hold", 1, [hold])])
+        items = [1]
+        """,
+        on_output=lambda text, stream: heard.append((text, stream)),
+    )
+    await asyncio.to_thread(lambda: None)  # a pool's thread that waits is not worth a word
+    running = asyncio.create_task(run.run())
+    await asyncio.to_thread(reached.wait)
+    run.cancel()
+    outcome = await running
+    release.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert outcome.state is RunState.STOPPED
+    assert heard == [("Waiting for 1 thread of orders.py to return\n", "stderr")]

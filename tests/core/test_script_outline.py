@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -10,6 +11,7 @@ import pytest
 
 from antflow_core.exceptions import ScriptError
 from antflow_core.scripts import Entry, ScriptOutline, StageOutline, outline_script
+from antflow_core.scripts.source import LARGEST_SCRIPT_B
 
 Outline = Callable[[str], ScriptOutline]
 
@@ -211,6 +213,22 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
         outline_script(tmp_path / "missing.py")
     with pytest.raises(ScriptError, match="is a folder"):
         outline_script(tmp_path)
+
+
+def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("there are no named pipes here")
+    os.mkfifo(tmp_path / "pipe.py")
+    with pytest.raises(ScriptError, match=r"pipe\.py is not a file that ends"):
+        outline_script(tmp_path / "pipe.py")
+
+
+def test_a_data_file_is_refused_by_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "data.py"
+    with path.open("wb") as file:
+        file.truncate(LARGEST_SCRIPT_B + 1)
+    with pytest.raises(ScriptError, match="a script at most 20"):
+        outline_script(path)
 
 
 def test_reading_a_script_gives_no_warnings(outline: Outline) -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import multiprocessing
+import os
+import signal
+import socket
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -429,3 +434,199 @@ async def test_groups_are_trimmed_too(write: Write) -> None:
     text = script_traceback(caught.value, script)
     assert "antflow_core" not in text
     assert "LookupError: one" in text
+
+
+async def test_an_error_whose_class_forbids_a_traceback_is_named_by_its_class(write: Write) -> None:
+    script = write("""
+        class Odd(Exception):
+            def __getattribute__(self, name): raise RuntimeError(name)
+        class Mute(Exception):
+            def __str__(self): raise RuntimeError("no")
+        async def main(): return Odd(), Mute()
+    """)
+    odd, mute = await _value(script)
+    assert script_traceback(odd, script).startswith("Odd: ")
+    assert script_traceback(mute, script).startswith("orders.Mute: ")
+
+
+# --- what it can do to its host
+
+
+async def test_a_script_that_cancels_every_task_cancels_its_own_only(write: Write) -> None:
+    loop = asyncio.get_running_loop()
+    other = loop.create_task(asyncio.Event().wait())
+    script = write("""
+        import asyncio
+        from asyncio import all_tasks
+        async def main():
+            side = asyncio.create_task(asyncio.Event().wait())
+            direct = asyncio.ensure_future(asyncio.Event().wait())
+            left = [task for task in all_tasks() if task is not asyncio.current_task()]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            assert asyncio.all_tasks(asyncio.get_running_loop()) == {asyncio.current_task()}
+            return {side, direct} == set(left)
+    """)
+    real = asyncio.all_tasks
+
+    assert await _value(script) is True
+
+    assert asyncio.all_tasks is asyncio.tasks.all_tasks is real
+    assert other in asyncio.all_tasks()
+    assert not other.cancelling()
+    other.cancel()
+
+
+async def test_tasks_that_a_factory_of_the_scripts_makes_are_its_own_too(write: Write) -> None:
+    script = write("""
+        import asyncio
+        def make(loop, coro, **options):
+            return asyncio.Task(coro, loop=loop, **options)
+        async def main():
+            loop = asyncio.get_running_loop()
+            assert loop.get_task_factory() is None
+            loop.set_task_factory(make)
+            assert loop.get_task_factory() is make
+            task = asyncio.create_task(asyncio.Event().wait())
+            assert task in asyncio.all_tasks()
+            return task
+    """)
+    loop = asyncio.get_running_loop()
+    assert (await _value(script)).cancelled()
+    assert loop.get_task_factory() is None
+    assert not {"get_task_factory", "set_task_factory", "stop"} & vars(loop).keys()
+
+
+@pytest.mark.parametrize(
+    ("call", "place"),
+    [
+        ("loop.stop()", "orders.py, line 5"),
+        ("loop.call_soon(loop.stop)", "orders.py"),
+        ("loop.call_soon(lambda: loop.stop())", "orders.py, line 5"),
+        ("threading.Thread(target=lambda: loop.stop()).start()", "orders.py, line 5"),
+        ("threading.Thread(target=loop.call_soon_threadsafe, args=(loop.stop,)).start()", "orders.py"),
+    ],
+)
+async def test_a_script_that_stops_the_loop_ends_itself(write: Write, call: str, place: str) -> None:
+    script = write(f"""
+        import asyncio, threading
+        async def main():
+            loop = asyncio.get_running_loop()
+            {call}
+            await asyncio.Event().wait()
+    """)
+    with pytest.raises(ScriptExit) as caught:
+        await run_script(script)
+    assert caught.value.code == 1
+    assert str(caught.value).startswith(f"{place}: the script stopped the event loop")
+    await asyncio.sleep(0)
+
+
+def test_a_host_that_ends_while_a_script_runs_is_not_held_back(write: Write) -> None:
+    script = write("import asyncio\nasync def main(): await asyncio.Event().wait()")
+    running: list[asyncio.Task[Any]] = []
+
+    async def host() -> str:
+        running.append(asyncio.create_task(run_script(script)))
+        await asyncio.sleep(0)
+        return "ended"
+
+    assert asyncio.run(host()) == "ended"
+    assert running[0].cancelled()
+
+
+async def test_hooks_of_the_loop_end_with_the_script(write: Write) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_ignore)
+    script = write("""
+        import asyncio
+        from concurrent.futures import ThreadPoolExecutor
+        async def main():
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(None)
+            loop.set_debug(not loop.get_debug())
+            loop.slow_callback_duration = 9
+            with ThreadPoolExecutor(1) as pool:
+                loop.set_default_executor(pool)
+            await loop.shutdown_default_executor()
+    """)
+    before = loop.get_debug(), loop.slow_callback_duration
+    await run_script(script)
+    assert loop.get_exception_handler() is _ignore
+    assert (loop.get_debug(), loop.slow_callback_duration) == before
+    assert await asyncio.to_thread(lambda: "works") == "works"
+    await loop.shutdown_default_executor()
+
+
+def _ignore(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An exception handler."""
+
+
+async def test_hooks_of_the_process_and_its_environment_end_with_the_script(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORDERS_KEPT", "1")
+    monkeypatch.setenv("ORDERS_GONE", "1")
+    script = write("""
+        import os, sys, threading
+        async def main():
+            sys.excepthook = sys.unraisablehook = threading.excepthook = print
+            os.environ.update(ORDERS_KEPT="2", ORDERS_NEW="1")
+            del os.environ["ORDERS_GONE"]
+    """)
+    before = sys.excepthook, sys.unraisablehook, threading.excepthook, dict(os.environ)
+    await run_script(script)
+    assert (sys.excepthook, sys.unraisablehook, threading.excepthook, dict(os.environ)) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="loops take no signal handlers there")
+async def test_signal_handlers_end_with_the_script(write: Write) -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    before = signal.set_wakeup_fd(ours.fileno())
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)]
+    script = write("""
+        import asyncio, signal
+        async def main():
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, print)
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    """)
+    await run_script(script)
+    assert signal.set_wakeup_fd(before) == ours.fileno()
+    ours.close()
+    theirs.close()
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)] == handlers
+    assert not asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+
+
+# --- its processes
+
+
+@pytest.mark.parametrize(
+    "method", [each for each in multiprocessing.get_all_start_methods() if each != "fork"]
+)
+async def test_processes_of_the_script_find_antflow_and_the_script(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    write("raise ImportError('the installed one')", "site/antflow/__init__.py")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    write("VALUE = 2", "prices.py")
+    script = write("""
+        import asyncio, multiprocessing, sys
+        from concurrent.futures import ProcessPoolExecutor
+        import antflow.types
+        import prices
+        from antflow import Pipeline, Stage
+        def double(x):
+            same = sys.modules["antflow"].__name__, antflow.types.StatusEvent.__module__
+            return x * prices.VALUE, *same, Pipeline.__module__
+        async def main():
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(sys.argv[1])) as pool:
+                results = await Pipeline([Stage("Double", 1, [double], executor=pool)]).run([21])
+            return [result.value for result in results]
+    """)
+    names = ("antflow_core", "antflow_core.types", "antflow_core.pipeline")
+    assert await _value(script, method) == [(42, *names)]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.harms import HARMS
 from tests.support.processes import Finished, run_app
 from tests.support.scripts import NO_PIPELINE, RAISES, SYNTAX_ERROR, TWO_STAGES
 
@@ -46,6 +47,14 @@ def test_a_script_that_exits_with_another_code_ends_with_1(tmp_path: Path) -> No
 def test_a_script_that_exits_with_0_is_done(tmp_path: Path) -> None:
     done = _run(tmp_path, TWO_STAGES + "    raise SystemExit(0)\n")
     assert (done.code, done.err) == (0, "")
+
+
+@pytest.mark.parametrize(("text", "code", "word"), HARMS)
+def test_a_script_can_hurt_only_itself(tmp_path: Path, text: str, code: int, word: str) -> None:
+    done = _run(tmp_path, text)
+    assert done.code == code, done.err
+    assert done.out.splitlines()[-1].startswith("completed 5, failed 0")
+    assert word in done.err and "Traceback" not in done.err
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from textwrap import dedent
 import pytest
 
 from antflow_core import __version__
+from tests.e2e.harms import HARMS
 from tests.support.processes import Finished, run_command, start_python
 from tests.support.scripts import NO_PIPELINE, RAISES, SYNTAX_ERROR, TWO_STAGES
 
@@ -59,7 +60,7 @@ def test_a_script_that_raises_shows_a_traceback_from_its_own_first_frame(run: Ru
         ("sys.exit()", 0, ""),
         ("sys.exit(0)", 0, ""),
         ("sys.exit(3)", 1, "orders.py exited with code 3\n"),
-        ("sys.exit('no stock')", 1, "no stock\n"),
+        ("sys.exit('no stock')", 1, "orders.py: no stock\n"),
     ],
 )
 def test_an_exit_of_the_script_counts(run: Run, call: str, code: int, err: str) -> None:
@@ -205,6 +206,22 @@ def test_a_reader_that_goes_away_gets_no_traceback(tmp_path: Path) -> None:
         err = process.stderr.read()
         process.wait(60)
     assert err == ""
+
+
+@pytest.mark.parametrize("closed", ["sys.stdout", "sys.stderr"])
+def test_a_script_that_closes_a_stream_gets_no_traceback_of_ours(run: Run, closed: str) -> None:
+    done = run(f"import sys\nasync def main():\n    {closed}.close()\n    sys.exit('no stock')")
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    assert "completed 0, failed 0, skipped 0 in " in done.out + done.err
+
+
+@pytest.mark.parametrize(("text", "code", "word"), HARMS)
+def test_a_script_can_hurt_only_itself(run: Run, text: str, code: int, word: str) -> None:
+    done = run(text)
+    assert done.code == code, done.err
+    assert done.out.splitlines()[-1].startswith("completed 5, failed 0")
+    assert word in done.err and "Traceback" not in done.err
 
 
 def test_help_teaches_and_the_version_is_told(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from antflow_core.exceptions import ScriptError
-from antflow_core.link.protocol import RunOutcome, RunState
+from antflow_core.link.inproc import InProcessRun
+from antflow_core.link.protocol import RunOutcome, RunSource, RunState
 from antflow_gui.event_loop import BatchedEventLoop
 from antflow_gui.runs.controller import RunController
 from tests.support.scripts import ENDLESS, RAISES, SYNTAX_ERROR, TWO_STAGES
@@ -178,3 +179,46 @@ def test_no_other_script_opens_while_one_runs(qt_loop: BatchedEventLoop, write_s
     controller = RunController()
     controller.open_script(write_script(ENDLESS))
     qt_loop.run_until_complete(scenario(controller))
+
+
+class _Broken(InProcessRun):
+    """A run that ends as no run should."""
+
+    error: BaseException
+
+    async def run(self) -> RunOutcome:
+        await asyncio.sleep(0)
+        raise self.error
+
+
+class _Mute(Exception):  # noqa: N818 - a script's author names it
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "message"),
+    [
+        (asyncio.CancelledError(), RunState.STOPPED, None),
+        (LookupError("gone"), RunState.FAILED, "The run broke off: LookupError: gone"),
+        (_Mute(), RunState.FAILED, "The run broke off: _Mute: <_Mute without a text>"),
+    ],
+)
+def test_a_run_that_breaks_off_has_an_outcome_all_the_same(
+    qt_loop: BatchedEventLoop,
+    write_script: WriteScript,
+    error: BaseException,
+    state: RunState,
+    message: str | None,
+) -> None:
+    def make(path: Path, args: Sequence[str], on_output: Callable[[str, str], None]) -> RunSource:
+        source = _Broken(path, args, on_output=on_output)
+        source.error = error
+        return source
+
+    controller = RunController(make)
+    controller.open_script(write_script(TWO_STAGES))
+    outcome = qt_loop.run_until_complete(_run(controller))
+    assert (outcome.state, outcome.message, controller.state) == (state, message, state)
+    assert controller.outcome is outcome
+    assert not controller.is_running

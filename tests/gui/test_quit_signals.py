@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import shiboken6
 from PySide6.QtWidgets import QApplication
 
 from antflow_gui.event_loop import BatchedEventLoop
@@ -64,6 +65,25 @@ def test_everything_is_put_back(loop: BatchedEventLoop) -> None:
     restore()
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_putting_back_survives_that_qt_has_gone_first(loop: BatchedEventLoop) -> None:
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    restore = install_quit_signals(loop.stop)
+    shiboken6.delete(restore.__self__._notifier)  # type: ignore[attr-defined]
+    restore()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_a_handler_that_comes_back_after_all_was_put_back_hands_on(loop: BatchedEventLoop) -> None:
+    """A script's host puts back what it found, which may be ours, when ours has gone already."""
+    restore = install_quit_signals(loop.stop)
+    ours = signal.getsignal(signal.SIGINT)
+    restore()
+    before = signal.signal(signal.SIGINT, ours)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 HELD = """
