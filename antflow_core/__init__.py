@@ -7,6 +7,7 @@
     exceptions      every error raised on purpose
     types           values that cross borders: results, events, states, statistics, snapshots, protocols
     units           how numbers read to a person
+    standard_streams  a program's own lines on stdout and stderr
     stage           Stage and its validation
     pipeline        Pipeline: lifecycle and reading
     builder         PipelineBuilder, quick pipelines

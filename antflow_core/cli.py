@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from antflow_core._version import __version__
+from antflow_core.standard_streams import put_out, tell
 
 if TYPE_CHECKING:
     from antflow_core.link.protocol import RunOutcome, RunSource
@@ -138,10 +137,10 @@ def _interruptible(source: RunSource) -> Iterator[list[int]]:
     def interrupt(number: int, _: object) -> None:
         presses.append(number)
         if len(presses) == 1:
-            _say("Stopping when the items in hand are done; press Ctrl+C again to cancel them")
+            tell("Stopping when the items in hand are done; press Ctrl+C again to cancel them")
             loop.call_soon_threadsafe(source.stop)
         elif len(presses) == 2:
-            _say("Cancelling; press Ctrl+C once more to break into code that does not let go")
+            tell("Cancelling; press Ctrl+C once more to break into code that does not let go")
             loop.call_soon_threadsafe(source.cancel)
         else:
             raise KeyboardInterrupt
@@ -157,31 +156,10 @@ def _interruptible(source: RunSource) -> Iterator[list[int]]:
 def _report(outcome: RunOutcome, *, interrupted: bool) -> int:
     """Say how it went: faults on stderr, the summary line last and on stdout; gives the exit code."""
     if outcome.traceback is not None and not interrupted:
-        _say(outcome.traceback.rstrip("\n"))
+        tell(outcome.traceback.rstrip("\n"))
     elif outcome.message is not None and not isinstance(outcome.error, KeyboardInterrupt):
-        _say(outcome.message)
+        tell(outcome.message)
     if outcome.exit_code == 2:
         return 2
-    return _close_output(outcome.summary_line(), INTERRUPTED if interrupted else outcome.exit_code)
-
-
-def _say(text: str) -> None:
-    """To stderr, where there is one."""
-    if sys.stderr is not None:
-        with suppress(OSError, ValueError):  # its reader has gone, or the script has closed it
-            print(text, file=sys.stderr, flush=True)
-
-
-def _close_output(line: str, exit_code: int) -> int:
-    """Print the last line; a reader that has gone away (``| head``) is no reason for a traceback."""
-    if sys.stdout is None:
-        return exit_code
-    try:
-        print(line, flush=True)
-    except ValueError:  # the script has closed it
-        _say(line)
-    except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # Python flushes once more when it exits
-    return exit_code
+    put_out(outcome.summary_line())
+    return INTERRUPTED if interrupted else outcome.exit_code

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from antflow_core import __version__
+from antflow_core.standard_streams import put_out, tell
 from antflow_gui.command_line import HELP, Options, UsageError, parse_command_line
 from antflow_gui.displays import why_no_display
 
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = parse_command_line(sys.argv[1:] if argv is None else argv)
         if options.help or options.version:
-            print(HELP if options.help else f"antflow-gui {__version__}")
+            put_out(HELP.rstrip("\n") if options.help else f"antflow-gui {__version__}")
             return _EXIT_OK
         _need_qt()
         _choose_platform(options)
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    print(f"antflow-gui: {message}", file=sys.stderr)
+    tell(f"antflow-gui: {message}")
     return _EXIT_NOTHING_TO_RUN
 
 
@@ -72,7 +73,7 @@ def _choose_platform(options: Options) -> None:
             f"{reason}; start it in a desktop session, or add --exit-when-done to run without a window"
         )
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    print(f"antflow-gui: {reason}, so the window stays offscreen", file=sys.stderr)
+    tell(f"antflow-gui: {reason}, so the window stays offscreen")
 
 
 def _run(options: Options) -> int:
@@ -173,9 +174,9 @@ def _report(outcome: RunOutcome | None, *, interrupted: bool) -> int:
     if outcome is None:
         return _EXIT_INTERRUPTED
     if outcome.message:
-        print((outcome.traceback or outcome.message).rstrip(), file=sys.stderr)
+        tell((outcome.traceback or outcome.message).rstrip())
     if outcome.exit_code != _EXIT_NOTHING_TO_RUN:
-        print(outcome.summary_line(), flush=True)
+        put_out(outcome.summary_line())
     return outcome.exit_code or (_EXIT_INTERRUPTED if interrupted else _EXIT_OK)
 
 
@@ -186,7 +187,7 @@ async def _save_picture(window: MainWindow, path: Path) -> None:
     window.refresh()
     await asyncio.sleep(_SETTLE_S)
     if not window.grab().save(str(path)):
-        print(f"antflow-gui: the screenshot could not be written to {path}", file=sys.stderr)
+        tell(f"antflow-gui: the screenshot could not be written to {path}")
     window.setMinimumSize(least)
 
 

@@ -38,16 +38,29 @@ def send_soon(number: signal.Signals) -> threading.Thread:
 def test_a_signal_reaches_the_app_while_the_loop_sleeps(
     loop: BatchedEventLoop, number: signal.Signals
 ) -> None:
-    restore = install_quit_signals(loop.stop)
+    asked: list[bool] = []
+
+    def stop() -> None:
+        asked.append(True)
+        loop.stop()
+
+    restore = install_quit_signals(stop)
     threads: list[threading.Thread] = []
     loop.call_soon(lambda: threads.append(send_soon(number)))
     loop.run_forever()
     restore()
     threads[0].join()
+    assert asked == [True]
 
 
 def test_a_script_that_has_taken_the_wakeup_descriptor_changes_nothing(loop: BatchedEventLoop) -> None:
-    restore = install_quit_signals(loop.stop)
+    asked: list[bool] = []
+
+    def stop() -> None:
+        asked.append(True)
+        loop.stop()
+
+    restore = install_quit_signals(stop)
     loop.add_signal_handler(signal.SIGUSR1, lambda: None)
     threads: list[threading.Thread] = []
     loop.call_soon(lambda: threads.append(send_soon(signal.SIGTERM)))
@@ -55,6 +68,7 @@ def test_a_script_that_has_taken_the_wakeup_descriptor_changes_nothing(loop: Bat
     loop.remove_signal_handler(signal.SIGUSR1)
     restore()
     threads[0].join()
+    assert asked == [True]
 
 
 def test_everything_is_put_back(loop: BatchedEventLoop) -> None:
