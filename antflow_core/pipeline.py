@@ -424,7 +424,7 @@ class Pipeline:
         given = self._announce_start()
         self._tracker = self._own_tracker or given
         if self._tracker is not None:
-            run.recorder = self._tracker.begin_run([stage.name for stage in self.stages])
+            run.report_to(self._tracker.begin_run([stage.name for stage in self.stages]))
         if self._stop_requested:
             run.stop()
         return run

@@ -9,11 +9,18 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from antflow_core.history.answers import event_at, status_event, status_metadata
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import KIND_INDEX, NO_DURATION, NO_ERROR, NO_TASK
+from antflow_core.history.steps import (
+    WriteCompleted,
+    WriteOne,
+    completed_writer,
+    queued_writer,
+    taken_writer,
+)
 from antflow_core.types import (
     ErrorSummary,
     FailedItem,
@@ -37,6 +44,7 @@ _CALLBACK_NAMES: Final[dict[TaskEventType, str]] = {
     "retry": "on_task_retry",
     "fail": "on_task_fail",
 }
+_CALLBACKS: Final = frozenset({"on_status_change", *_CALLBACK_NAMES.values()})
 
 
 class StatusTracker:
@@ -59,7 +67,10 @@ class StatusTracker:
 
     Attributes:
         log: The packed events themselves.
+        silent: Nobody is to be called back, so that events which come together may be written together.
     """
+
+    silent: bool
 
     def __init__(
         self,
@@ -75,6 +86,12 @@ class StatusTracker:
         self.on_task_complete = on_task_complete
         self.on_task_retry = on_task_retry
         self.on_task_fail = on_task_fail
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in _CALLBACKS:
+            silent = all(getattr(self, callback, None) is None for callback in _CALLBACKS)
+            super().__setattr__("silent", silent)
 
     def begin_run(self, stages: Sequence[str], *, name: str = "") -> RunRecorder:
         """Open a run over some stages; what its pipeline reports goes through the recorder."""
@@ -169,11 +186,26 @@ class StatusTracker:
         )
 
 
+class StepWriters(NamedTuple):
+    """The quick ways of one worker.
+
+    Attributes:
+        taken: It took an item and starts its first task, at the first attempt.
+        completed: It completed its last task at the first attempt, and with it the stage.
+        passed: The same, and the item is queued at the next stage; None at the last stage.
+    """
+
+    taken: WriteOne
+    completed: WriteCompleted
+    passed: WriteCompleted | None
+
+
 class RunRecorder:
     """The way of one run's events into the tracker; made by `StatusTracker.begin_run`.
 
     Attributes:
         run: Number of the run in the tracker's log.
+        tracker: Whose log it is.
     """
 
     __slots__ = (
@@ -184,16 +216,16 @@ class RunRecorder:
         "_log",
         "_stages",
         "_tasks",
-        "_tracker",
         "_workers",
         "run",
+        "tracker",
     )
 
     def __init__(self, tracker: StatusTracker, name: str, stages: Sequence[str]) -> None:
         started_at = time.time()
         # One wall anchor a run, then the monotonic clock: a clock set back must not turn events around.
         self._clock = started_at - perf_counter()
-        self._tracker = tracker
+        self.tracker = tracker
         self._log = log = tracker.log
         self.run = log.begin_run(name, stages, started_at)
         self._append = log.append
@@ -239,7 +271,7 @@ class RunRecorder:
         row = self._append(at, item, stage_index, kind, attempt, NO_TASK, self._workers[worker], spent, fault)
         if metadata is not None:
             self._log.notes[row] = metadata
-        callback = self._tracker.on_status_change
+        callback = self.tracker.on_status_change
         if callback is None:
             return None
         carried = status_metadata(self._log, row, kind, attempt, fault)
@@ -280,11 +312,33 @@ class RunRecorder:
         at, task = perf_counter() + self._clock, self._tasks[task_name]
         self._append(at, item, stage_index, kind, attempt, task, self._workers[worker], spent, fault)
         name = _CALLBACK_NAMES[event]
-        callback: TaskCallback | None = getattr(self._tracker, name)
+        callback: TaskCallback | None = getattr(self.tracker, name)
         if callback is None:
             return None
         place = (self._id(item), self._stage_name(stage), task_name, worker)
         return _call(callback, TaskEvent(*place, event, attempt, at, error, duration), name)
+
+    def item(self, item_id: object) -> int:
+        """An item's index in the log, for the quick ways."""
+        return self._items.index(item_id)
+
+    def queued_writer(self, stage: int) -> WriteOne:
+        """What writes without calling back that an item, by its index, is queued at a stage.
+
+        The moment is one of `time.perf_counter`, as in all the quick ways.
+        """
+        return queued_writer(self._log, self.run, self._stages[stage], self._clock)
+
+    def step_writers(self, stage: int, worker: str, tasks: Sequence[str]) -> StepWriters:
+        """What writes without calling back, some events at once, what a worker usually does with an item."""
+        place = (self._log, self.run, self._stages[stage], self._clock, self._workers[worker])
+        last = self._tasks[tasks[-1]]
+        following = self._stages[stage + 1 : stage + 2]
+        return StepWriters(
+            taken_writer(*place, self._tasks[tasks[0]]),
+            completed_writer(*place, last),
+            completed_writer(*place, last, *following) if following else None,
+        )
 
     def end(self) -> None:
         """Note that the run is over; the first call counts."""

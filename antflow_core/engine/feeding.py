@@ -22,15 +22,17 @@ class Entry:
     Attributes:
         sequence: Its place in the order of feeding, over all runs of its pipeline.
         attempt: The coming or current attempt at its stage, from 1.
+        item: Its index in the tracker's log, where there is a tracker.
         payload: What callbacks get: id, value, sequence and the item's other keys; made when first needed.
     """
 
-    __slots__ = ("attempt", "id", "payload", "priority", "sequence", "value")
+    __slots__ = ("attempt", "id", "item", "payload", "priority", "sequence", "value")
 
     def __init__(self, item: Any, sequence: int, priority: int) -> None:
         self.sequence = sequence
         self.priority = priority
         self.attempt = 1
+        self.item = -1
         self.payload: dict[Any, Any] | None = None
         if isinstance(item, dict) and "id" in item:
             self.id = item["id"]

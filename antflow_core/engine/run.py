@@ -22,6 +22,7 @@ from antflow_core.stage import Stage
 from antflow_core.types import PipelineResult
 
 if TYPE_CHECKING:
+    from antflow_core.history.steps import WriteOne
     from antflow_core.tracker import RunRecorder
 
 logger = logging.getLogger("antflow.pipeline")
@@ -38,7 +39,9 @@ class StageRun:
 
     Attributes:
         following: Where an item goes next; None after the last stage.
+        write_queued: Records the quick way that an item is queued here, where there is a tracker.
         tasks: Empty until the run starts.
+        only_task: The task of a stage that has one, if nothing limits it.
     """
 
     def __init__(self, stage: Stage, index: int, run: Run) -> None:
@@ -46,10 +49,13 @@ class StageRun:
         self.name = stage.name
         self.index = index
         self.following: StageRun | None = None
+        self.write_queued: WriteOne
         self.channel: Channel[Entry] = Channel(stage.capacity())
         self.skip_if = stage.skip_if
+        self.on_success = stage.on_success
         self.retry = RetryPolicy(stage)
         self.tasks: tuple[TaskCall, ...] = ()
+        self.only_task: TaskCall | None = None
         self.workers = [WorkerContext(name, stage.name, run) for name in stage.worker_names()]
         self.completed = 0
         self.failed = 0
@@ -60,6 +66,8 @@ class StageRun:
         """Make what belongs to the running loop."""
         limits = StageLimits(self.stage)
         self.tasks = tuple(TaskCall(task, self.stage, threads, limits.tasks) for task in self.stage.tasks)
+        if len(self.tasks) == 1 and self.tasks[0].limit is None:
+            self.only_task = self.tasks[0]
         for worker in self.workers:
             worker.call_semaphore = limits.call_semaphore
             worker.call_limiter = limits.call_limiter
@@ -128,6 +136,12 @@ class Run:
 
     # Beginning and feeding
 
+    def report_to(self, recorder: RunRecorder) -> None:
+        """Have a tracker follow the run."""
+        self.recorder = recorder
+        for stage in self.stages:
+            stage.write_queued = recorder.queued_writer(stage.index)
+
     def start(self) -> None:
         """Start the workers."""
         self.started = True
@@ -167,7 +181,7 @@ class Run:
                 self.start_if_needed()
                 await stage.channel.wait_room()
             if not self.stopping and self.recorder is not None:
-                waiting = self._report_queued(self.recorder, entry, stage)
+                waiting = self._report_fed(self.recorder, entry, stage)
                 if waiting is not None:
                     await self._hold_place(waiting, stage)
         except BaseException:
@@ -191,7 +205,7 @@ class Run:
         if not channel.has_room():
             return self._hand_on_later(entry, stage)
         if self.recorder is not None:
-            waiting = self.recorder.status(entry.id, stage.index, "queued")
+            waiting = self._report_queued(self.recorder, entry, stage)
             if waiting is not None:
                 return self._put_after(waiting, entry, stage)
         channel.put(entry, entry.priority)
@@ -314,7 +328,7 @@ class Run:
 
     async def _hand_on_later(self, entry: Entry, stage: StageRun) -> None:
         await stage.channel.wait_room()
-        waiting = None if self.recorder is None else self.recorder.status(entry.id, stage.index, "queued")
+        waiting = None if self.recorder is None else self._report_queued(self.recorder, entry, stage)
         if waiting is not None:
             await self._hold_place(waiting, stage)
         stage.channel.put(entry, entry.priority)
@@ -334,14 +348,23 @@ class Run:
             stage.channel.release_reserved()
             calling_back_var.set(callers)
 
-    def _report_queued(self, recorder: RunRecorder, entry: Entry, stage: StageRun) -> Awaitable[None] | None:
+    def _report_fed(self, recorder: RunRecorder, entry: Entry, stage: StageRun) -> Awaitable[None] | None:
         """Record a new entry; a callback that feeds this run must not wait for room that it holds itself."""
+        entry.item = recorder.item(entry.id)
+        if recorder.tracker.silent:
+            return self._report_queued(recorder, entry, stage)
         callers = calling_back_var.get()
         calling_back_var.set((*callers, self))
         try:
-            return recorder.status(entry.id, stage.index, "queued")
+            return self._report_queued(recorder, entry, stage)
         finally:
             calling_back_var.set(callers)
+
+    def _report_queued(self, recorder: RunRecorder, entry: Entry, stage: StageRun) -> Awaitable[None] | None:
+        if recorder.tracker.silent:
+            stage.write_queued(entry.item, time.perf_counter())
+            return None
+        return recorder.status(entry.id, stage.index, "queued")
 
     def _put_back_now(self, entry: Entry, stage: StageRun) -> None:
         del self._delayed[entry]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import sys
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -105,6 +106,10 @@ class EventLog(RecordStore):
         """Index of each item of a run by its id; an id looked up for the first time gets one."""
         return self._run_items[self.run_record(run).number - 1]
 
+    def status_columns(self, run: int) -> tuple[array[int], bytearray, list[int], Announcer]:
+        """Latest rows, statuses, counts and announcer: what who writes status events himself must keep up."""
+        return self._latest_rows, self._statuses, self._counts[run], self._announcer
+
     def append(
         self,
         at: float,
@@ -123,11 +128,11 @@ class EventLog(RecordStore):
         if not offset and row >> CHUNK_BITS == len(self._chunks):
             self._add_chunk()
         try:
-            _pack_into(self._tail, offset, at, item, stage, kind, attempt, task, worker, duration, error)
+            _pack_into(self.tail, offset, at, item, stage, kind, attempt, task, worker, duration, error)
         except (struct.error, OverflowError):
             attempt = min(max(attempt, 0), LARGEST_U2)
             duration = min(duration, LARGEST_F4)
-            _pack_into(self._tail, offset, at, item, stage, kind, attempt, task, worker, duration, error)
+            _pack_into(self.tail, offset, at, item, stage, kind, attempt, task, worker, duration, error)
         self.next_row = row + 1
         if kind < STATUS_COUNT:
             self._latest_rows[item] = row

@@ -25,13 +25,14 @@ class RecordStore:
     Attributes:
         first_row: The oldest row still held.
         next_row: The number the next record will get.
+        tail: The chunk that is being filled.
     """
 
     def __init__(self) -> None:
         self.first_row = 0
         self.next_row = 0
         self._chunks: list[bytearray] = []
-        self._tail = bytearray()
+        self.tail = bytearray()
         self._arrays: list[NDArray[numpy.void]] = []
         self._item_spans: list[tuple[int, int]] = []
 
@@ -58,8 +59,8 @@ class RecordStore:
             first += count
 
     def _add_chunk(self) -> None:
-        self._tail = bytearray(CHUNK_ROWS * RECORD.size)
-        self._chunks.append(self._tail)
+        self.tail = bytearray(CHUNK_ROWS * RECORD.size)
+        self._chunks.append(self.tail)
 
     def _store(self, records: NDArray[numpy.void]) -> int:
         """Add records as they are; returns the row of the first."""
@@ -71,7 +72,7 @@ class RecordStore:
             start = self.next_row & CHUNK_MASK
             count = min(CHUNK_ROWS - start, len(records) - position)
             piece = records[position : position + count].tobytes()
-            self._tail[start << ROW_SHIFT : (start + count) << ROW_SHIFT] = piece
+            self.tail[start << ROW_SHIFT : (start + count) << ROW_SHIFT] = piece
             self.next_row += count
             position += count
         return first
