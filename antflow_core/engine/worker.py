@@ -344,7 +344,9 @@ class Worker:
         if recorder is not None:
             if entry.attempt > 1 or not recorder.tracker.silent:
                 return False
-            self._write.taken(entry.item, self._started)
+            # Events stand in the order of their moments, and others may have come while `skip_if` was awaited.
+            at = self._started if self._stage.skip_if is None else perf_counter()
+            self._write.taken(entry.item, at)
         return True
 
     def _count_success(self) -> None:

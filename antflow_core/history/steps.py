@@ -1,8 +1,8 @@
 """Steps: the events that an item's usual way through a stage always brings, written the quick way.
 
-A worker that takes an item begins its first task at the same moment; one that is through with it has completed
-its last task and the stage, and queues it at the next. Most of what such events hold never changes for one
-worker, so it is packed once, and an item's way costs two calls a stage instead of five.
+A worker that takes an item begins its first task at the same moment; one that is through with it has
+completed its last task and the stage, and queues it at the next. Most of what such events hold never
+changes for one worker, so it is packed once, and an item's way costs two calls a stage instead of five.
 """
 
 from __future__ import annotations
