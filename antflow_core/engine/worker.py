@@ -101,9 +101,11 @@ class Worker:
         self._attempts = self._attempt = entry.attempt
         self._cancels_seen = self._task.cancelling()
         try:
-            if stage.skip_if is not None and await self._skips(stage.skip_if, entry):
-                await self._skip(entry)
-                return
+            if stage.skip_if is not None:
+                if await self._skips(stage.skip_if, entry):
+                    await self._skip(entry)
+                    return
+                self._called = perf_counter()  # events stand in the order of their moments
             if stage.only_task is not None and self._take_quickly(entry):
                 # The usual case goes without coroutines around the task's: they cost a sixth of the speed.
                 task = stage.only_task
@@ -111,7 +113,7 @@ class Worker:
                 try:
                     entry.value = await task.call(entry.value)
                     self._ended = ended = perf_counter()
-                    self._last_s = self._spent_s = ended - started
+                    self._last_s = self._spent_s = ended - self._called
                 except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  it is recorded
                     self._note_return()
                     entry.value = await self._recover(entry, task, entry.value, error)
@@ -344,9 +346,7 @@ class Worker:
         if recorder is not None:
             if entry.attempt > 1 or not recorder.tracker.silent:
                 return False
-            # Events stand in the order of their moments, and others may have come while `skip_if` was awaited.
-            at = self._started if self._stage.skip_if is None else perf_counter()
-            self._write.taken(entry.item, at)
+            self._write.taken(entry.item, self._called)
         return True
 
     def _count_success(self) -> None:
