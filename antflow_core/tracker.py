@@ -59,6 +59,9 @@ class StatusTracker:
     `get_history` gives all.
 
     Args:
+        max_events: How many events the log holds at most, None for no limit. The oldest are dropped, 16,384
+            at a time, and what is known of items that ended with them; such items stay counted, and failed
+            ones named.
         on_status_change: Called for every change of an item's status.
         on_task_start: Called when a task begins an attempt.
         on_task_complete: Called when a task has returned.
@@ -79,8 +82,10 @@ class StatusTracker:
         on_task_complete: TaskCallback | None = None,
         on_task_retry: TaskCallback | None = None,
         on_task_fail: TaskCallback | None = None,
+        *,
+        max_events: int | None = None,
     ) -> None:
-        self.log = EventLog()
+        self.log = EventLog(max_events)
         self.on_status_change = on_status_change
         self.on_task_start = on_task_start
         self.on_task_complete = on_task_complete
@@ -104,7 +109,8 @@ class StatusTracker:
 
     def get_by_status(self, status: StatusType) -> list[StatusEvent]:
         """The latest events of all items whose current status it is, in first-seen order of the items."""
-        return [self._status_event(self.log.latest_row(item)) for item in self.log.items_with_status(status)]
+        rows = map(self.log.latest_row, self.log.items_with_status(status))
+        return [self._status_event(row) for row in rows if row >= 0]
 
     def get_stats(self) -> dict[str, int]:
         """How many items are in each status now; every status is there."""
@@ -119,14 +125,17 @@ class StatusTracker:
         return [event for event in self._events(item_id) if isinstance(event, TaskEvent)]
 
     def get_tracked_ids(self) -> list[Any]:
-        """Every id seen, in first-seen order, each once."""
-        ids = self.log.items.ids
-        return ids.copy() if len(self.log.runs) <= 1 else list(dict.fromkeys(ids))
+        """Every id seen, in first-seen order, each once; not those whose events have all been dropped."""
+        return list(dict.fromkeys(self.log.item_ids()))
 
     def get_failed_items(self) -> list[FailedItem]:
         """The items that are failed now, in the order they failed."""
+        lost = [
+            FailedItem(lost.item_id, lost.message, lost.error_type, lost.stage, lost.attempts, lost.time)
+            for lost in self.log.lost_failures()
+        ]
         rows = sorted(map(self.log.latest_row, self.log.items_with_status("failed")))
-        return [self._failed_item(row) for row in rows]
+        return lost + [self._failed_item(row) for row in rows]
 
     def get_error_summary(self) -> ErrorSummary:
         """The failed items, counted by type of error and by stage."""
@@ -346,7 +355,7 @@ class RunRecorder:
             self._log.end_run(self.run, perf_counter() + self._clock)
 
     def _id(self, item: int) -> object:
-        return self._log.items.ids[item]
+        return self._log.item_id(item)
 
     def _stage_name(self, stage: int) -> str:
         return self._log.run_record(self.run).stages[stage]

@@ -5,13 +5,18 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
+
+from antflow_core.history.records import FAILED
 
 OVERFLOW_NAME: Final = "…"
 """Stands for all names that came after a dictionary was full."""
 
 NEVER_SEEN: Final = 6
 """Where an item's current status would be, before it has had one."""
+
+LEFT: Final = 7
+"""The same for an item that ended and whose events have been dropped."""
 
 
 class NameIndexes(dict[str | None, int]):
@@ -39,23 +44,40 @@ class NameIndexes(dict[str | None, int]):
         return index
 
 
+class LostFailure(NamedTuple):
+    """What is kept of an item that failed, after its events have been dropped."""
+
+    row: int
+    item_id: object
+    stage: str
+    attempts: int
+    time: float
+    error_type: str
+    message: str
+
+
 class _ItemHolder(Protocol):
     next_row: int
     items: ItemTable
 
 
 class ItemTable:
-    """What is known of every item, by item index.
+    """What is known of every item.
+
+    The columns begin with the item of index `first`; those before have left. They are changed in place, so
+    that who writes events may hold on to them.
 
     Attributes:
+        first: Index of the first item held.
         ids: The caller's ids.
         runs: Number of the run the item belongs to.
         first_rows: No row of the item comes before this one.
         latest_rows: Row of the latest status event, -1 without one.
-        statuses: Kind of that event, `NEVER_SEEN` without one.
+        statuses: Kind of that event, `NEVER_SEEN` without one, `LEFT` for an item that is gone.
     """
 
     def __init__(self) -> None:
+        self.first = 0
         self.ids: list[object] = []
         self.runs = array("i")
         self.first_rows = array("q")
@@ -64,13 +86,38 @@ class ItemTable:
 
     def add(self, run: int, item_id: object, next_row: int) -> int:
         """Take up an item that is about to get its first row, and return its index."""
-        index = len(self.ids)
+        index = self.first + len(self.ids)
         self.ids.append(item_id)
         self.runs.append(run)
         self.first_rows.append(next_row)
         self.latest_rows.append(-1)
         self.statuses.append(NEVER_SEEN)
         return index
+
+    def __len__(self) -> int:
+        """How many there have been, those that have left included."""
+        return self.first + len(self.ids)
+
+    def id_of(self, item: int) -> object:
+        """The caller's id of an item; `OVERFLOW_NAME` for one that has left."""
+        return self.ids[item - self.first] if item >= self.first else OVERFLOW_NAME
+
+    def run_of(self, item: int) -> int:
+        """The number of an item's run, 0 for one that has left."""
+        return self.runs[item - self.first] if item >= self.first else 0
+
+    def leave(self, item: int) -> None:
+        """Forget who an item was."""
+        place = item - self.first
+        self.ids[place] = OVERFLOW_NAME
+        self.statuses[place] = LEFT
+
+    def shrink(self) -> None:
+        """Give back the places before the first item that has not left."""
+        gone = len(self.statuses) - len(self.statuses.lstrip(bytes((LEFT,))))
+        for column in (self.ids, self.runs, self.first_rows, self.latest_rows, self.statuses):
+            del column[:gone]
+        self.first += gone
 
     def memory_bytes(self) -> int:
         """Columns and list exactly, the ids estimated from a sample of at most 100."""
@@ -81,16 +128,25 @@ class ItemTable:
 
 
 class RunItems(dict[object, int]):
-    """Index of each item of one run by its id; a new id becomes a new item."""
+    """Index of each item of one run by its id; a new id becomes a new item.
+
+    Attributes:
+        lost_failures: The failed items whose events have been dropped, by id.
+    """
 
     def __init__(self, log: _ItemHolder, run: int) -> None:
         super().__init__()
+        self.lost_failures: dict[object, LostFailure] = {}
         self._log = log
         self._run = run
 
     def __missing__(self, item_id: object) -> int:
         log = self._log
         index = self[item_id] = log.items.add(self._run, item_id, log.next_row)
+        if self.lost_failures and self.lost_failures.pop(item_id, None) is not None:
+            log.items.statuses[-1] = (
+                FAILED  # it is tried again: its next event takes it out of the failed ones
+            )
         return index
 
     def index(self, item_id: object) -> int:

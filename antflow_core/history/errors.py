@@ -44,11 +44,24 @@ class _Texts(dict[str, int]):
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
+        self._uses = array("i")
 
     def __missing__(self, text: str) -> int:
         index = self[text] = len(self.texts)
         self.texts.append(text)
+        self._uses.append(0)
         return index
+
+    def use(self, index: int) -> None:
+        """One more error has the text."""
+        self._uses[index] += 1
+
+    def give_up(self, index: int) -> None:
+        """One error less has the text; with the last it is forgotten."""
+        self._uses[index] -= 1
+        if not self._uses[index]:
+            del self[self.texts[index]]
+            self.texts[index] = ""
 
 
 class ErrorTable:
@@ -92,7 +105,18 @@ class ErrorTable:
         if index is None:
             index = self._indexes[key] = len(self)
             self._rows.extend(key)
+            for column, text in zip(self._columns, key, strict=True):
+                column.use(text)
         return index
+
+    def forget(self, index: int) -> None:
+        """Let go of an error's texts, except its type; should it come again it gets another index."""
+        row = tuple(self._rows[index * 4 : index * 4 + 4])
+        if self._indexes.get((row[0], row[1], row[2], row[3])) != index:
+            return  # it has been forgotten already
+        del self._indexes[row[0], row[1], row[2], row[3]]
+        for column, text in zip(self._columns[1:], row[1:], strict=True):
+            column.give_up(text)
 
     def parts(self, index: int) -> ErrorParts:
         """The stored texts of an error."""

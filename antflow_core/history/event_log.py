@@ -6,14 +6,16 @@ import math
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from antflow_core.history.announcer import Announcer
 from antflow_core.history.dictionaries import (
+    LEFT,
     OVERFLOW_NAME,
     ItemTable,
+    LostFailure,
     NameIndexes,
     RunItems,
     hashable_id,
@@ -34,7 +36,7 @@ from antflow_core.history.records import (
     StageRecord,
     as_records,
 )
-from antflow_core.history.storage import CHUNK_BITS, CHUNK_MASK, ROW_SHIFT, RecordStore
+from antflow_core.history.storage import CHUNK_MASK, CHUNK_ROWS, ROW_SHIFT, RecordStore
 
 if TYPE_CHECKING:
     import numpy
@@ -50,6 +52,9 @@ class EventLog(RecordStore):
 
     One thread writes and reads: that of the loop the pipelines run in, or any single one where no loop runs.
 
+    Args:
+        max_events: When there would be more, the oldest leave, a whole chunk of 16,384 at a time.
+
     Attributes:
         runs: The runs in order of their numbers, from 1.
         stages: Every stage of every run; a record's stage is an index in it.
@@ -58,8 +63,9 @@ class EventLog(RecordStore):
         notes: Extra metadata of the few status events that were given some, by row.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_events: int | None = None) -> None:
         super().__init__()
+        self.max_events = max_events
         self.runs: list[RunRecord] = []
         self.stages: list[StageRecord] = []
         self.worker_indexes = NameIndexes(NO_WORKER, 0x7FFFFFFE)
@@ -72,10 +78,52 @@ class EventLog(RecordStore):
         self._run_items: list[RunItems] = []
         self._counts: list[list[int]] = [[]]
         self._text_indexes: dict[str, TextIndex] = {}
+        self._error_rows = array("q")  # the latest row that names an error
         self._item_runs = self.items.runs
         self._latest_rows = self.items.latest_rows
         self._statuses = self.items.statuses
         self._announcer = Announcer(self)
+        self._needed: list[Callable[[], int]] = []
+
+    @property
+    def max_events(self) -> int | None:
+        """How many events are held at most; a change counts from the next chunk on.
+
+        Raises:
+            ValueError: Fewer than two chunks.
+        """
+        return self._max_events
+
+    @max_events.setter
+    def max_events(self, limit: int | None) -> None:
+        if limit is not None and limit < 2 * CHUNK_ROWS:
+            raise ValueError(
+                f"max_events must be None (no limit) or at least {2 * CHUNK_ROWS:,}, got {limit!r}: "
+                f"events are dropped {CHUNK_ROWS:,} at a time"
+            )
+        self._max_events = limit
+
+    @property
+    def dropped_events(self) -> int:
+        """How many events have been dropped because of `max_events`."""
+        return self.first_row
+
+    def hold_rows(self, first_needed: Callable[[], int]) -> Callable[[], None]:
+        """Keep rows from being dropped that somebody has still to copy.
+
+        Args:
+            first_needed: Gives the first row that must stay.
+
+        Returns:
+            What ends the holding; it may be called again.
+        """
+        self._needed.append(first_needed)
+
+        def release() -> None:
+            if first_needed in self._needed:
+                self._needed.remove(first_needed)
+
+        return release
 
     # Writing
 
@@ -89,7 +137,7 @@ class EventLog(RecordStore):
             self.stages.append(StageRecord(number, OVERFLOW_NAME))
         self.runs.append(RunRecord(number, name, tuple(stages), base, started_at))
         self._run_items.append(RunItems(self, number))
-        self._counts.append([0] * (STATUS_COUNT + 1))
+        self._counts.append([0] * (LEFT + 1))
         self._announcer.rearm()
         return number
 
@@ -106,9 +154,9 @@ class EventLog(RecordStore):
         """Index of each item of a run by its id; an id looked up for the first time gets one."""
         return self._run_items[self.run_record(run).number - 1]
 
-    def status_columns(self, run: int) -> tuple[array[int], bytearray, list[int], Announcer]:
-        """Latest rows, statuses, counts and announcer: what who writes status events himself must keep up."""
-        return self._latest_rows, self._statuses, self._counts[run], self._announcer
+    def status_columns(self, run: int) -> tuple[ItemTable, list[int], Announcer]:
+        """Items, counts and announcer: what who writes status events himself must keep up."""
+        return self.items, self._counts[run], self._announcer
 
     def append(
         self,
@@ -125,7 +173,7 @@ class EventLog(RecordStore):
         """Add an event given by its indexes and return its row; the hot path, about half a microsecond."""
         row = self.next_row
         offset = (row & CHUNK_MASK) << ROW_SHIFT
-        if not offset and row >> CHUNK_BITS == len(self._chunks):
+        if not offset and self._place(row) == len(self._chunks):
             self._add_chunk()
         try:
             _pack_into(self.tail, offset, at, item, stage, kind, attempt, task, worker, duration, error)
@@ -134,13 +182,16 @@ class EventLog(RecordStore):
             duration = min(duration, LARGEST_F4)
             _pack_into(self.tail, offset, at, item, stage, kind, attempt, task, worker, duration, error)
         self.next_row = row + 1
-        if kind < STATUS_COUNT:
-            self._latest_rows[item] = row
-            counts = self._counts[self._item_runs[item]]
+        place = item - self.items.first
+        if kind < STATUS_COUNT and place >= 0:
+            self._latest_rows[place] = row
+            counts = self._counts[self._item_runs[place]]
             statuses = self._statuses
-            counts[statuses[item]] -= 1
+            counts[statuses[place]] -= 1
             counts[kind] += 1
-            statuses[item] = kind
+            statuses[place] = kind
+        if error >= 0:
+            self._name_error(error, row)
         if self._announcer.armed:
             self._announcer.schedule()
         return row
@@ -154,6 +205,7 @@ class EventLog(RecordStore):
         records = as_records(records)
         first = self._store(records)
         self._follow_statuses(records, first)
+        self._follow_errors(records, first)
         if len(records) and self._announcer.armed:
             self._announcer.schedule()
         return first
@@ -165,16 +217,16 @@ class EventLog(RecordStore):
         row = int(row)
         if not self.first_row <= row < self.next_row:
             raise IndexError(f"no row {row}; the log holds {self.first_row} to {self.next_row - 1}")
-        chunk = self._chunks[row >> CHUNK_BITS]
+        chunk = self._chunks[self._place(row)]
         at, item, stage, kind, attempt, task, worker, duration, error = RECORD.unpack_from(
             chunk, (row & CHUNK_MASK) << ROW_SHIFT
         )
         return EventRow(
             row,
-            self.items.runs[item],
+            self.items.run_of(item) or self.stages[stage].run,
             at,
             item,
-            self.items.ids[item],
+            self.items.id_of(item),
             self.stages[stage].name,
             stage,
             KINDS[kind],
@@ -192,7 +244,8 @@ class EventLog(RecordStore):
 
     def rows_of_item(self, item: int) -> NDArray[numpy.int64]:
         """Every row of an item, in order."""
-        return self._rows_of_item(item, self.items.first_rows[item])
+        place = item - self.items.first
+        return self._rows_of_item(item, self.items.first_rows[place] if place >= 0 else self.next_row)
 
     @property
     def started_at(self) -> float:
@@ -207,16 +260,21 @@ class EventLog(RecordStore):
 
     @property
     def item_count(self) -> int:
-        """How many items there are over all runs."""
-        return len(self.items.ids)
+        """How many items there have been over all runs."""
+        return len(self.items)
+
+    def item_ids(self) -> list[object]:
+        """The caller's ids of the items that have not left, in the order they were first seen."""
+        items = self.items
+        return [item_id for item_id, status in zip(items.ids, items.statuses, strict=True) if status != LEFT]
 
     def item_id(self, item: int) -> object:
         """The caller's id of an item."""
-        return self.items.ids[item]
+        return self.items.id_of(item)
 
     def item_text(self, item: int) -> str:
         """An item's id as text."""
-        return safe_text(self.items.ids[item])
+        return safe_text(self.items.id_of(item))
 
     def items_with_id(self, item_id: object) -> list[int]:
         """The items that have an id, one for each run it was used in, in the order of the runs."""
@@ -228,12 +286,19 @@ class EventLog(RecordStore):
         """The items whose current status it is, in the order they were first seen."""
         wanted, found, at = KINDS.index(status), [], -1
         while (at := self._statuses.find(wanted, at + 1)) >= 0:
-            found.append(at)
+            found.append(at + self.items.first)
         return found
 
+    def lost_failures(self) -> list[LostFailure]:
+        """The failed items whose events have been dropped, in the order they failed."""
+        lost = [failure for items in self._run_items for failure in items.lost_failures.values()]
+        return sorted(lost)
+
     def latest_row(self, item: int) -> int:
-        """Row of an item's latest status event, -1 before the first."""
-        return self._latest_rows[item]
+        """Row of an item's latest status event, -1 before the first and when it has been dropped."""
+        place = item - self.items.first
+        row = self._latest_rows[place] if place >= 0 else -1
+        return row if row >= self.first_row else -1
 
     def status_counts(self, run: int | None = None) -> dict[str, int]:
         """Items by current status, of one run or of all; every status is there."""
@@ -301,6 +366,36 @@ class EventLog(RecordStore):
 
     # Inside
 
+    def _add_chunk(self) -> None:
+        if self._max_events is not None:
+            self._drop_oldest(self._max_events)
+        super()._add_chunk()
+
+    def _drop_oldest(self, limit: int) -> None:
+        """Make room for another chunk, as far as nobody still needs what would leave."""
+        from antflow_core.history.dropping import take_leave  # late, because it loads numpy
+
+        needed = min((first() for first in self._needed), default=self.next_row)
+        while len(self) > limit - CHUNK_ROWS and self.first_row + CHUNK_ROWS <= needed:
+            take_leave(self)
+            self._drop_chunk()
+
+    def forget_errors(self, errors: Iterable[int], *, before: int) -> None:
+        """Let go of the texts of errors that no row from `before` on names."""
+        for error in errors:
+            if self._error_rows[error] < before:
+                self.errors.forget(error)
+
+    def _name_error(self, error: int, row: int) -> None:
+        while len(self._error_rows) <= error:
+            self._error_rows.append(-1)
+        self._error_rows[error] = row
+
+    def _follow_errors(self, records: NDArray[numpy.void], first: int) -> None:
+        """Note which rows name errors last."""
+        for at in (records["error"] >= 0).nonzero()[0].tolist():
+            self._name_error(int(records["error"][at]), first + at)
+
     def _follow_statuses(self, records: NDArray[numpy.void], first: int) -> None:
         """Bring latest rows, statuses and counts up to records just added."""
         import numpy  # imported here because a headless run without questions never needs it
@@ -312,11 +407,12 @@ class EventLog(RecordStore):
         latest = numpy.frombuffer(self._latest_rows, numpy.int64)
         statuses = numpy.frombuffer(self._statuses, numpy.uint8)
         runs = numpy.frombuffer(self._item_runs, numpy.intc)
-        items = records["item"][at]
-        latest[items] = at + first  # of an item named twice the later row stays
-        touched = numpy.unique(items)
+        places = records["item"][at] - self.items.first
+        at, places = at[places >= 0], places[places >= 0]
+        latest[places] = at + first  # of an item named twice the later row stays
+        touched = numpy.unique(places)
         kinds = records["kind"][latest[touched] - first]
-        width = STATUS_COUNT + 1
+        width = LEFT + 1
         size = len(self._counts) * width
         change = numpy.bincount(runs[touched] * width + kinds, minlength=size)
         change -= numpy.bincount(runs[touched] * width + statuses[touched], minlength=size)

@@ -36,6 +36,7 @@ class Mirror:
         self._closed = False
         self._copy()
         self._unsubscribe = source.subscribe(lambda rows: self._copy())
+        self._release = source.hold_rows(lambda: self._next_row)
 
     def close(self) -> None:
         """Copy what has not been copied yet and follow no longer."""
@@ -44,6 +45,7 @@ class Mirror:
         self._closed = True
         self._unsubscribe()
         self._copy()
+        self._release()
 
     def _copy(self) -> None:
         source, stop = self._source, self._source.next_row
@@ -78,7 +80,7 @@ class Mirror:
         source, target = self._source, self._target
         items = source.items
         self._items.extend(
-            target.run_items(self._runs[items.runs[at] - 1])[items.ids[at]]
+            target.run_items(self._runs[items.run_of(at) - 1])[items.id_of(at)] if at >= items.first else 0
             for at in range(len(self._items), source.item_count)
         )
         self._workers.extend(target.worker_indexes[name] for name in source.workers[len(self._workers) :])

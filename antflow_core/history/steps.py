@@ -45,21 +45,22 @@ def queued_writer(log: EventLog, run: int, stage: int, clock: float) -> WriteOne
     """What writes that an item is queued at a stage."""
     fields = (stage, _QUEUED, 0, NO_TASK, NO_WORKER)
     queued = _packed(fields, _UNTIMED)
-    latest_rows, statuses, counts, announcer = log.status_columns(run)
+    items, counts, announcer = log.status_columns(run)
+    latest_rows, statuses = items.latest_rows, items.statuses
 
     def write(item: int, at: float) -> None:
         at += clock
-        row = log.next_row
+        row, place = log.next_row, item - items.first
         offset = (row & CHUNK_MASK) << ROW_SHIFT
-        if not offset:  # a chunk begins here
+        if not offset or place < 0:  # a chunk begins here, or the item has left
             log.append(at, item, *fields, NO_DURATION, NO_ERROR)
             return
         _pack_untimed(log.tail, offset, at, item, queued)
         log.next_row = row + 1
-        latest_rows[item] = row
-        counts[statuses[item]] -= 1
+        latest_rows[place] = row
+        counts[statuses[place]] -= 1
         counts[_QUEUED] += 1
-        statuses[item] = _QUEUED
+        statuses[place] = _QUEUED
         if announcer.armed:
             announcer.schedule()
 
@@ -71,22 +72,23 @@ def taken_writer(log: EventLog, run: int, stage: int, clock: float, worker: int,
     events = ((stage, _IN_PROGRESS, 1, NO_TASK, worker), (stage, _START, 1, task, worker))
     in_progress, start = (_packed(fields, _UNTIMED) for fields in events)
     last_offset = (CHUNK_MASK - 1) << ROW_SHIFT
-    latest_rows, statuses, counts, announcer = log.status_columns(run)
+    items, counts, announcer = log.status_columns(run)
+    latest_rows, statuses = items.latest_rows, items.statuses
 
     def write(item: int, at: float) -> None:
         at += clock
-        row = log.next_row
+        row, place = log.next_row, item - items.first
         offset = (row & CHUNK_MASK) << ROW_SHIFT
-        if not 0 < offset <= last_offset:  # a chunk begins or ends here
+        if not 0 < offset <= last_offset or place < 0:  # a chunk begins or ends here, or the item has left
             for fields in events:
                 log.append(at, item, *fields, NO_DURATION, NO_ERROR)
             return
         _pack_two_untimed(log.tail, offset, at, item, in_progress, at, item, start)
         log.next_row = row + 2
-        latest_rows[item] = row
-        counts[statuses[item]] -= 1
+        latest_rows[place] = row
+        counts[statuses[place]] -= 1
         counts[_IN_PROGRESS] += 1
-        statuses[item] = _IN_PROGRESS
+        statuses[place] = _IN_PROGRESS
         if announcer.armed:
             announcer.schedule()
 
@@ -108,13 +110,14 @@ def completed_writer(
     queued = None if following is None else _packed(events[2], _UNTIMED)
     count, kind = len(events), events[-1][1]
     last_offset = (CHUNK_MASK + 1 - count) << ROW_SHIFT
-    latest_rows, statuses, counts, announcer = log.status_columns(run)
+    items, counts, announcer = log.status_columns(run)
+    latest_rows, statuses = items.latest_rows, items.statuses
 
     def write(item: int, at: float, task_s: float, stage_s: float) -> None:
         at += clock
-        row = log.next_row
+        row, place = log.next_row, item - items.first
         offset = (row & CHUNK_MASK) << ROW_SHIFT
-        if not 0 < offset <= last_offset:  # a chunk begins or ends here
+        if not 0 < offset <= last_offset or place < 0:  # a chunk begins or ends here, or the item has left
             for fields, duration in zip(events, (task_s, stage_s, NO_DURATION), strict=False):
                 log.append(at, item, *fields, duration, NO_ERROR)
             return
@@ -140,10 +143,10 @@ def completed_writer(
                 queued,
             )
         log.next_row = row = row + count
-        latest_rows[item] = row - 1
-        counts[statuses[item]] -= 1
+        latest_rows[place] = row - 1
+        counts[statuses[place]] -= 1
         counts[kind] += 1
-        statuses[item] = kind
+        statuses[place] = kind
         if announcer.armed:
             announcer.schedule()
 

@@ -55,8 +55,18 @@ class RecordStore:
         while first < stop:
             start = first & CHUNK_MASK
             count = min(CHUNK_ROWS - start, stop - first)
-            yield first, self._array(first >> CHUNK_BITS)[start : start + count]
+            yield first, self._array(self._place(first))[start : start + count]
             first += count
+
+    def _place(self, row: int) -> int:
+        """Which of the chunks held a row lies in."""
+        return (row - self.first_row) >> CHUNK_BITS
+
+    def _drop_chunk(self) -> None:
+        """Forget the oldest rows, a whole chunk that is full."""
+        self._note_item_spans()
+        del self._chunks[0], self._arrays[0], self._item_spans[0]
+        self.first_row += CHUNK_ROWS
 
     def _add_chunk(self) -> None:
         self.tail = bytearray(CHUNK_ROWS * RECORD.size)
@@ -67,7 +77,7 @@ class RecordStore:
         first = self.next_row
         position = 0
         while position < len(records):
-            if self.next_row >> CHUNK_BITS == len(self._chunks):
+            if self._place(self.next_row) == len(self._chunks):
                 self._add_chunk()
             start = self.next_row & CHUNK_MASK
             count = min(CHUNK_ROWS - start, len(records) - position)
@@ -84,7 +94,7 @@ class RecordStore:
         self._note_item_spans()
         found = [numpy.empty(0, numpy.int64)]
         for start, block in self.blocks(first, self.next_row):
-            chunk = start >> CHUNK_BITS
+            chunk = self._place(start)
             if chunk < len(self._item_spans):
                 low, high = self._item_spans[chunk]
                 if not low <= item <= high:
@@ -94,7 +104,7 @@ class RecordStore:
 
     def _note_item_spans(self) -> None:
         """Note the lowest and highest item of every full chunk, so that most chunks need no look."""
-        for chunk in range(len(self._item_spans), self.next_row >> CHUNK_BITS):
+        for chunk in range(len(self._item_spans), self._place(self.next_row)):
             items = self._array(chunk)["item"]
             self._item_spans.append((int(items.min()), int(items.max())))
 

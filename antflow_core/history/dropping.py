@@ -1,0 +1,80 @@
+"""Dropping: what leaves with the oldest chunk of a log that is limited, and what stays known of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antflow_core.history.dictionaries import LostFailure, hashable_id
+from antflow_core.history.records import FAILED, KIND_INDEX, NO_ERROR, STATUS_COUNT
+from antflow_core.history.storage import CHUNK_ROWS
+
+if TYPE_CHECKING:
+    from antflow_core.history.event_log import EventLog
+
+_SKIPPED = KIND_INDEX["skipped"]
+_COMPLETED = KIND_INDEX["completed"]
+
+
+def take_leave(log: EventLog) -> None:
+    """Forget what only the oldest chunk names, which is about to be dropped.
+
+    Items that ended in it leave; counts by status go on to include them, and of failed ones id, stage and
+    error stay known. An item still under way stays. Errors leave that no later event names.
+    """
+    first = log.first_row
+    (_, block), *_ = log.blocks(first, first + CHUNK_ROWS)
+    for at in np.flatnonzero(_ends(log, block)).tolist():
+        _let_item_go(log, first + at)
+    log.items.shrink()
+    for row in [row for row in log.notes if row < first + CHUNK_ROWS]:
+        del log.notes[row]
+    named = np.unique(block["error"])
+    log.forget_errors(named[named != NO_ERROR].tolist(), before=first + CHUNK_ROWS)
+
+
+def _ends(log: EventLog, block: NDArray[np.void]) -> NDArray[np.bool_]:
+    """For each event whether an item ended with it, so that nothing more will be written of the item."""
+    items, kinds, stages = block["item"], block["kind"], block["stage"]
+    latest = np.frombuffer(log.items.latest_rows, np.int64)
+    places = items - log.items.first
+    is_latest = (kinds < STATUS_COUNT) & (places >= 0)
+    rows = np.arange(log.first_row, log.first_row + len(block))
+    is_latest[is_latest] = latest[places[is_latest]] == rows[is_latest]
+    through = np.isin(kinds, (_COMPLETED, _SKIPPED)) & _last_stages(log)[stages]
+    ends: NDArray[np.bool_] = is_latest & (through | (kinds == FAILED) | _ended_runs(log)[stages])
+    return ends
+
+
+def _last_stages(log: EventLog) -> NDArray[np.bool_]:
+    """For each stage whether it is the last of its run."""
+    runs = np.fromiter((stage.run for stage in log.stages), np.int64, len(log.stages))
+    return np.append(runs[1:] != runs[:-1], True)
+
+
+def _ended_runs(log: EventLog) -> NDArray[np.bool_]:
+    """For each stage whether its run is over."""
+    over = (log.runs[stage.run - 1].ended_at is not None for stage in log.stages)
+    return np.fromiter(over, np.bool_, len(log.stages))
+
+
+def _let_item_go(log: EventLog, row: int) -> None:
+    event = log.event(row)
+    known = log.run_items(event.run)
+    key = hashable_id(event.item_id)
+    if known.get(key) == event.item:
+        del known[key]
+    if event.kind == "failed":
+        error = log.error(event.error) if event.error != NO_ERROR else None
+        known.lost_failures[key] = LostFailure(
+            row,
+            event.item_id,
+            event.stage,
+            max(event.attempt, 1),
+            event.time,
+            "Exception" if error is None else error.type_name,
+            "" if error is None else error.message,
+        )
+    log.items.leave(event.item)
