@@ -65,10 +65,20 @@ class QueryError(AntFlowError, ValueError):
 
     Attributes:
         position: Index of the first faulty character in the query.
-        suggestion: What was probably meant, None where nothing is close.
+        end: Index after the last one.
+        suggestion: What probably was to stand there, None where nothing is close.
     """
 
-    def __init__(self, message: str, position: int, suggestion: str | None = None) -> None:
+    def __init__(
+        self, message: str, position: int, suggestion: str | None = None, end: int | None = None
+    ) -> None:
         self.position = position
         self.suggestion = suggestion
+        self.end = position if end is None else end
         super().__init__(message)
+
+    def mended(self, query: str) -> str | None:
+        """The query with the suggestion in it, None where there is none."""
+        if self.suggestion is None:
+            return None
+        return query[: self.position] + self.suggestion + query[self.end :]
