@@ -138,6 +138,49 @@ def test_headless_runs_hosted_and_by_itself(hosted: bool, tmp_path: Path) -> Non
         assert counts(ended) == (196, 4, 0)
 
 
+SAYINGS = {
+    "feeding.py": [
+        "crawled: archive, basket, home, news, shop",
+        "stored in the order b, express, c, d",
+        "9 results in all",
+        "again: ONCE MORE",
+    ],
+    "limits.py": [
+        "40 orders placed, the last: 39 for customer 4",
+        "at most 3 in the database, 2 in the search",
+        "the shop's rate was kept",
+    ],
+    "retries.py": [
+        "32 orders sent",
+        "Ask: 80 attempts repeated, 0 failed",
+        "Send: 4 attempts repeated, 4 failed",
+        "TimeoutError: 4",
+    ],
+    "streaming.py": [
+        "page 50 has 50 words, on shelf 2",
+        "5 pages are gone",
+        "the source was not read ahead",
+    ],
+}
+"""What each example prints, whoever runs it."""
+
+
+@pytest.mark.parametrize("hosted", [True, False], ids=["hosted", "alone"])
+@pytest.mark.parametrize("name", sorted(SAYINGS))
+def test_examples_say_what_they_are_about(name: str, hosted: bool, tmp_path: Path) -> None:
+    script = EXAMPLES / name
+    ended = run_script(script, folder=tmp_path) if hosted else run(script, folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+    for saying in SAYINGS[name]:
+        assert saying in ended.stdout
+
+
+def test_every_example_is_run_by_a_test() -> None:
+    source = Path(__file__).read_text(encoding="utf-8")
+    assert [path.name for path in EXAMPLES.glob("*.py") if f'"{path.name}"' not in source] == []
+
+
 def readme_examples() -> list[str]:
     """The README's blocks of Python that are whole programs."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
