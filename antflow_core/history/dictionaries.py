@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from antflow_core.history.records import FAILED
@@ -94,6 +94,14 @@ class ItemTable:
         self.statuses.append(NEVER_SEEN)
         return index
 
+    def extend(self, run: int, ids: Sequence[object], first_row: int) -> None:
+        """Take up many items that have no rows yet, and will have none before a row."""
+        self.ids += ids
+        self.runs.extend(array("i", [run]) * len(ids))
+        self.first_rows.extend(array("q", [first_row]) * len(ids))
+        self.latest_rows.extend(array("q", [-1]) * len(ids))
+        self.statuses += bytes((NEVER_SEEN,)) * len(ids)
+
     def __len__(self) -> int:
         """How many there have been, those that have left included."""
         return self.first + len(self.ids)
@@ -101,6 +109,15 @@ class ItemTable:
     def id_of(self, item: int) -> object:
         """The caller's id of an item; `OVERFLOW_NAME` for one that has left."""
         return self.ids[item - self.first] if item >= self.first else OVERFLOW_NAME
+
+    def texts(self, first: int, stop: int) -> list[str]:
+        """The ids of a range of items as text."""
+        ids = self.ids[max(first - self.first, 0) : max(stop - self.first, 0)]
+        try:
+            texts = [*map(str, ids)]
+        except Exception:  # noqa: BLE001  the caller's __str__ may raise anything
+            texts = [*map(safe_text, ids)]
+        return [OVERFLOW_NAME] * (stop - first - len(texts)) + texts
 
     def run_of(self, item: int) -> int:
         """The number of an item's run, 0 for one that has left."""

@@ -38,6 +38,54 @@ class ErrorParts:
     details: str
 
 
+def filled_traceback(parts: ErrorParts) -> str:
+    """A traceback as readers see it: the template with every message in its place."""
+    pieces = parts.template.split(_SLOT)
+    return "".join(f"{piece}{text}" for piece, text in zip(pieces, [*_filling(parts)[0], ""], strict=False))
+
+
+def marked_traceback(parts: ErrorParts) -> tuple[str, list[int]]:
+    """A traceback as readers see it, and where messages stand in it, for `parts_of_traceback`.
+
+    Returns:
+        The text; and the number of the exception's own message, then begin and end of each. Nothing for a
+        text that was not made from messages.
+    """
+    text = filled_traceback(parts).replace(_SLOT, "\ufffd")
+    filled, own = _filling(parts)
+    pieces = parts.template.split(_SLOT)
+    if len(pieces) != len(filled) + 1:
+        return text, []
+    places, at = [own], 0
+    for piece, message in zip(pieces, filled, strict=False):
+        at += len(piece)
+        places += (at, at + len(message))
+        at += len(message)
+    found = parts_of_traceback(parts.type_name, parts.message, text, places)
+    return text, places if found == parts else []
+
+
+def parts_of_traceback(type_name: str, message: str, traceback: str, places: Sequence[int]) -> ErrorParts:
+    """The stored texts of an error from what `marked_traceback` gave.
+
+    Raises:
+        ValueError: The places are not those of a traceback.
+    """
+    if not places:
+        # Two empty details, so that no message is put behind a text that may have it already.
+        return ErrorParts(type_name, message, traceback.replace(_SLOT, "\ufffd"), _SLOT)
+    own, *bounds = places
+    cuts = [0, *bounds, len(traceback)]
+    if len(cuts) % 2 or sorted(cuts) != cuts or own >= len(bounds) // 2:
+        raise ValueError("messages are not where they should be in a traceback")
+    details = [traceback[begin:end] for begin, end in zip(bounds[::2], bounds[1::2], strict=True)]
+    if own >= 0:
+        details[own] = _OUTER + details[own].removeprefix(_colon(message))
+    template = _SLOT.join(traceback[begin:end] for begin, end in zip(cuts[::2], cuts[1::2], strict=True))
+    joined = _SLOT.join(details)
+    return ErrorParts(type_name, message, template, "" if joined == _OUTER else joined)
+
+
 class _Texts(dict[str, int]):
     """Distinct texts with an index each."""
 
@@ -109,6 +157,18 @@ class ErrorTable:
                 column.use(text)
         return index
 
+    def append(self, parts: ErrorParts) -> None:
+        """Add an error with the next index, also where one like it is there."""
+        texts = (parts.type_name, parts.message, parts.template, parts.details)
+        types, messages, templates, details = (
+            column[text] for column, text in zip(self._columns, texts, strict=True)
+        )
+        key = (types, messages, templates, details)
+        self._indexes.setdefault(key, len(self))
+        self._rows.extend(key)
+        for column, text in zip(self._columns, key, strict=True):
+            column.use(text)
+
     def forget(self, index: int) -> None:
         """Let go of an error's texts, except its type; should it come again it gets another index."""
         row = tuple(self._rows[index * 4 : index * 4 + 4])
@@ -128,12 +188,16 @@ class ErrorTable:
     def record(self, index: int) -> ErrorRecord:
         """An error as readers see it, its messages put back into the traceback."""
         parts = self.parts(index)
-        return ErrorRecord(parts.type_name, parts.message, _fill(parts))
+        return ErrorRecord(parts.type_name, parts.message, filled_traceback(parts))
 
     def text(self, index: int) -> str:
         """What a search for words looks at: type and message."""
         types, messages = self._columns[:2]
         return f"{types.texts[self._rows[index * 4]]}: {messages.texts[self._rows[index * 4 + 1]]}"
+
+    def search_texts(self, first: int, stop: int) -> list[str]:
+        """The same of a range of errors."""
+        return [*map(self.text, range(first, stop))]
 
     @property
     def type_names(self) -> Sequence[str]:
@@ -193,13 +257,14 @@ def _notes(error: BaseException) -> list[str]:
     return [*shown[:half], f"… {left_out:,} more notes …", *shown[half:]]
 
 
-def _fill(parts: ErrorParts) -> str:
-    """The template with every message in its place."""
+def _filling(parts: ErrorParts) -> tuple[list[str], int]:
+    """What stands in each slot, and which of them is the recorded exception's own."""
     details = (parts.details or _OUTER).split(_SLOT)
-    own = _colon(parts.message)
-    filled = [own + detail[1:] if detail.startswith(_OUTER) else detail for detail in details]
-    pieces = parts.template.split(_SLOT)
-    return "".join(f"{piece}{text}" for piece, text in zip(pieces, [*filled, ""], strict=False))
+    own = next((place for place, detail in enumerate(details) if detail.startswith(_OUTER)), -1)
+    filled = [*details]
+    if own >= 0:
+        filled[own] = _colon(parts.message) + details[own][1:]
+    return filled, own
 
 
 def _message(error: BaseException) -> str:

@@ -61,6 +61,7 @@ class EventLog(RecordStore):
         workers: Names of workers.
         tasks: Names of tasks.
         notes: Extra metadata of the few status events that were given some, by row.
+        copied_runs: Numbers of the runs that `mirror` copies from other logs.
     """
 
     def __init__(self, max_events: int | None = None) -> None:
@@ -75,6 +76,7 @@ class EventLog(RecordStore):
         self.items = ItemTable()
         self.errors = ErrorTable()
         self.notes: dict[int, dict[str, Any]] = {}
+        self.copied_runs: set[int] = set()
         self._run_items: list[RunItems] = []
         self._counts: list[list[int]] = [[]]
         self._text_indexes: dict[str, TextIndex] = {}
@@ -141,8 +143,8 @@ class EventLog(RecordStore):
         self._announcer.rearm()
         return number
 
-    def end_run(self, run: int, ended_at: float) -> None:
-        """Note when a run ended; events that still come for it are taken."""
+    def end_run(self, run: int, ended_at: float | None) -> None:
+        """Note when a run ended, or that it goes on after all; events that still come for it are taken."""
         self.runs[run - 1] = replace(self.run_record(run), ended_at=ended_at)
 
     def stage_indexes(self, run: int) -> list[int]:
@@ -204,10 +206,13 @@ class EventLog(RecordStore):
         """
         records = as_records(records)
         first = self._store(records)
-        self._follow_statuses(records, first)
-        self._follow_errors(records, first)
-        if len(records) and self._announcer.armed:
-            self._announcer.schedule()
+        self._follow(records, first)
+        return first
+
+    def append_chunk(self, chunk: bytes) -> int:
+        """Add 16,384 packed records without copying them, after a full chunk; returns the first row."""
+        first = self._adopt(chunk)
+        self._follow(self._array(self._place(first)), first)
         return first
 
     # Reading
@@ -242,10 +247,16 @@ class EventLog(RecordStore):
         """The events of some rows, in the order asked; about 2 µs each."""
         return [self.event(row) for row in rows]
 
-    def rows_of_item(self, item: int) -> NDArray[numpy.int64]:
+    def rows_of_item(self, item: int) -> array[int]:
         """Every row of an item, in order."""
         place = item - self.items.first
         return self._rows_of_item(item, self.items.first_rows[place] if place >= 0 else self.next_row)
+
+    def may_hold_items(self, row: int, lowest: int, highest: int) -> bool:
+        """Whether the chunk of a row may have events of items from one to another; when in doubt, True."""
+        place = lowest - self.items.first
+        begins_later = place >= 0 and self.items.first_rows[place] > row | CHUNK_MASK
+        return highest >= self.lowest_item(row) and not begins_later
 
     @property
     def started_at(self) -> float:
@@ -318,19 +329,17 @@ class EventLog(RecordStore):
         """A recorded error as it is stored; equal `template` means raised along the same lines of code."""
         return self.errors.parts(index)
 
-    def text_index(self, name: Literal["item", "item folded", "error folded"]) -> TextIndex:
-        """The index for searching texts, made when first asked for; folded ones ignore case."""
-        if name not in self._text_indexes:
-            from antflow_core.history.text_index import TextIndex  # late, because it loads numpy
+    def text_index(self, name: Literal["item", "error"]) -> TextIndex:
+        """The index for searching texts of items or errors, made when first asked for."""
+        index = self._text_indexes.get(name)
+        if index is None:
+            # Late, because they load numpy.
+            from antflow_core.history.item_texts import ItemTexts
+            from antflow_core.history.text_index import TextIndex
 
-            self._text_indexes[name] = TextIndex(
-                {
-                    "item": self.item_text,
-                    "item folded": lambda item: self.item_text(item).casefold(),
-                    "error folded": lambda error: self.errors.text(error).casefold(),
-                }[name]
-            )
-        return self._text_indexes[name]
+            index = ItemTexts(self) if name == "item" else TextIndex(self.errors.search_texts)
+            self._text_indexes[name] = index
+        return index
 
     def subscribe(self, listener: Callable[[range], None]) -> Callable[[], None]:
         """Have new rows announced, on the loop's thread and at most once per loop tick.
@@ -390,6 +399,13 @@ class EventLog(RecordStore):
         while len(self._error_rows) <= error:
             self._error_rows.append(-1)
         self._error_rows[error] = row
+
+    def _follow(self, records: NDArray[numpy.void], first: int) -> None:
+        """Take note of records just added."""
+        self._follow_statuses(records, first)
+        self._follow_errors(records, first)
+        if len(records) and self._announcer.armed:
+            self._announcer.schedule()
 
     def _follow_errors(self, records: NDArray[numpy.void], first: int) -> None:
         """Note which rows name errors last."""

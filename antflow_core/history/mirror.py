@@ -70,10 +70,11 @@ class Mirror:
         source, target = self._source, self._target
         for run in source.runs[len(self._runs) :]:
             number = target.begin_run(run.name, run.stages, run.started_at)
+            target.copied_runs.add(number)
             self._stages[source.stage_indexes(run.number)] = target.stage_indexes(number)
             self._runs.append(number)
         for run, number in zip(source.runs, self._runs, strict=True):
-            if run.ended_at is not None and target.run_record(number).ended_at is None:
+            if run.ended_at != target.run_record(number).ended_at:  # one that goes on after its end has none
                 target.end_run(number, run.ended_at)
 
     def _copy_dictionaries(self) -> None:

@@ -1,4 +1,4 @@
-r"""The query language, from text to a tree of terms; one language for the app, the command line and the library.
+r"""The query language, from text to a tree of terms; one for the app, the command line and the library.
 
 ::
 
@@ -12,7 +12,7 @@ r"""The query language, from text to a tree of terms; one language for the app, 
     item:/ord-\d+/             for names, ids and errors also a regular expression, found anywhere in the text
     attempt:>=2 run:1..3       numbers: compared, between two (both included), or exactly
     duration:>1.5s             durations: us, ms, s, m, h, d; in single precision, as they are recorded
-    after:12:30 before:90s     from or until a moment: a time of day, a date, or a time since the first run began
+    after:12:30 before:90s     from or until a moment: a time of day, a date, or a time since the start
     last:5m                    not older than this, counted back from the newest event
 
     a b          both (also: a AND b)
@@ -27,25 +27,10 @@ backslash. The help page `search.md` tells the same to users.
 
 from __future__ import annotations
 
-from antflow_core.history.query_fields import FIELDS, Field, Takes, quote, unquote
-from antflow_core.history.query_tree import AllOf, AnyOf, Node, Not, Style, Term, Text, terms_of
+from antflow_core.history.query_fields import FIELDS, Field, quote, unquote
+from antflow_core.history.query_tree import AllOf, Node
 
-__all__ = [
-    "FIELDS",
-    "AllOf",
-    "AnyOf",
-    "Field",
-    "Node",
-    "Not",
-    "Style",
-    "Takes",
-    "Term",
-    "Text",
-    "parse",
-    "quote",
-    "terms_of",
-    "unquote",
-]
+__all__ = ["FIELDS", "Field", "parse", "quote", "unquote"]
 
 
 def parse(query: str) -> Node:
@@ -56,7 +41,7 @@ def parse(query: str) -> Node:
     """
     if not query or query.isspace():
         return AllOf((), 0, len(query))
-    # Imported here because lark takes a tenth of a second, and a blank query, the first of every view, needs none.
+    # Late, because lark takes a tenth of a second, and a blank query, the first of every view, needs none.
     from antflow_core.history.query_grammar import parse_tree
 
     return parse_tree(query)

@@ -86,6 +86,30 @@ def as_records(array: NDArray[numpy.void]) -> NDArray[numpy.void]:
     return records
 
 
+def check_records(
+    records: NDArray[numpy.void], *, items: int, stages: int, workers: int, tasks: int, errors: int
+) -> None:
+    """Make sure that records name nothing that is not there, given how many there are of each.
+
+    Raises:
+        ValueError: One does.
+    """
+    ranges = {
+        "item": (0, items),
+        "stage": (0, stages),
+        "kind": (0, len(KINDS)),
+        "worker": (NO_WORKER, workers),
+        "error": (NO_ERROR, errors),
+    }
+    is_sound = all(
+        records[name].min() >= least and records[name].max() < count
+        for name, (least, count) in ranges.items()
+    )
+    named = records["task"]
+    if not is_sound or ((named != NO_TASK) & (named >= tasks)).any():
+        raise ValueError("an event names what is not there")
+
+
 class EventRow(NamedTuple):
     """One event as plain values.
 

@@ -2,46 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from datetime import tzinfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antflow_core.history.answers import event_at
+from antflow_core.history.columns import Block
+from antflow_core.history.conditions import Viewpoint
 from antflow_core.history.event_log import EventLog
-from antflow_core.history.masks import Block, Condition, compile_terms
 from antflow_core.history.query import FIELDS, Field, parse, quote, unquote
+from antflow_core.history.query_masks import masking_of, status_rows
+from antflow_core.history.query_tree import Interval, Node, terms_of
+from antflow_core.history.row_set import Piece, RowSet
 from antflow_core.types import StatusEvent, TaskEvent
 
 __all__ = ["FIELDS", "Field", "SearchResult", "quote", "search", "unquote"]
 
 
-def search(log: EventLog, query: str = "", *, status_rows_only: bool = False) -> SearchResult:
+def search(
+    log: EventLog, query: str = "", *, status_rows_only: bool = False, zone: tzinfo | None = None
+) -> SearchResult:
     """The events of a log that match a query; `antflow_core.history.query` describes the language.
 
     Args:
         query: Empty for every event.
         status_rows_only: Leave task events out whatever the query says.
+        zone: Where the viewer's clock hangs, for times of day and dates; None for the machine's zone.
 
     Raises:
-        QueryError: The query is faulty.
+        QueryError: The query is faulty, or a regular expression in it took too long.
     """
-    return SearchResult(log, compile_terms(log, parse(query), status_rows_only=status_rows_only))
+    node = parse(query)
+    return SearchResult(log, status_rows(node) if status_rows_only else node, zone)
 
 
 class SearchResult:
-    """The rows of a log that match a query, as of the last `update`; iterating gives the events."""
+    """The rows of a log that match a query, as of the last `update`; iterating gives the events.
 
-    def __init__(self, log: EventLog, conditions: Sequence[Condition]) -> None:
+    Rows are held as a bit for every event, and become numbers when they are asked for.
+    """
+
+    def __init__(self, log: EventLog, query: Node, zone: tzinfo | None) -> None:
         self._log = log
-        self._conditions = conditions
+        self._viewpoint = Viewpoint(log, zone)
+        self._masking = masking_of(log, query, self._viewpoint)
+        self._ages_s = _ages_s(query)
+        self._rows = RowSet()
         self._next_row = log.first_row
-        self._buffer = np.empty(0, np.int64)
-        self._count = 0
+        self._judged_from = self._viewpoint.newest
         self.update()
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._rows)
 
     def __iter__(self) -> Iterator[StatusEvent | TaskEvent]:
         for row in self.rows.tolist():
@@ -50,39 +64,78 @@ class SearchResult:
     @property
     def rows(self) -> NDArray[np.int64]:
         """The absolute rows in ascending order, read-only; an array once handed out never changes."""
-        rows = self._buffer[: self._count]
-        rows.flags.writeable = False
-        return rows
+        return self._rows.all_rows()
+
+    @property
+    def dropped(self) -> int:
+        """How many rows have left at the beginning since the search was made.
+
+        They leave with the oldest events of a limited log, and as time goes on under ``last:``. Where a query
+        makes rows come or go in between, all rows count as having left, and all there are as new.
+        """
+        return self._rows.dropped
+
+    def page(self, first: int, stop: int) -> NDArray[np.int64]:
+        """The rows from one place in the result to another, without making the numbers of all."""
+        return self._rows.rows(first, stop)
+
+    def position(self, row: int) -> int | None:
+        """The place of a row of the log in the result, None where the query leaves it out."""
+        return self._rows.position(row)
 
     def update(self) -> int:
-        """Look at the rows that came since, and return how many of them match."""
-        before, stop = self._count, self._log.next_row
-        if self._next_row == stop:
-            return 0
-        for condition in self._conditions:
-            condition.follow()
-        for start, block in self._log.blocks(self._next_row, stop):
-            self._take(self._matching(block) + start)
-        self._next_row = stop
-        return self._count - before
+        """Look at the rows that came since, and return how many there are more at the end.
 
-    def _matching(self, block: Block) -> NDArray[np.int64]:
-        """The places in a block whose records fulfil every condition."""
-        if not self._conditions:
-            return np.arange(len(block))
-        mask = self._conditions[0].mask(block)
-        for condition in self._conditions[1:]:
-            if not mask.any():
-                break
-            mask &= condition.mask(block)
-        return np.flatnonzero(mask)
+        Rows may leave at the beginning meanwhile: see `dropped`.
 
-    def _take(self, rows: NDArray[np.int64]) -> None:
-        needed = self._count + len(rows)
-        if needed > len(self._buffer):
-            # Doubling: a result that grows tick by tick must not be copied at each.
-            grown = np.empty(max(needed, 2 * len(self._buffer), 1_024), np.int64)
-            grown[: self._count] = self._buffer[: self._count]
-            self._buffer = grown
-        self._buffer[self._count : needed] = rows
-        self._count = needed
+        Raises:
+            QueryError: A regular expression in the query took too long; no new rows are taken in.
+        """
+        rows, log, stop = self._rows, self._log, self._log.next_row
+        end_before = rows.dropped + len(rows)
+        rows.drop_before(log.first_row)
+        first = max(self._next_row, log.first_row)
+        if first < stop:
+            self._follow(first, stop)
+            for start, block in log.blocks(first, stop):
+                rows.append(self._found(start, block))
+            self._next_row = stop
+        return rows.dropped + len(rows) - end_before
+
+    def _follow(self, first: int, stop: int) -> None:
+        """Be ready for new rows, and judge those again that they make too old for ``last:``."""
+        if self._ages_s:
+            newest = (self._newest(start, block) for start, block in self._log.blocks(first, stop))
+            self._viewpoint.newest = max(self._viewpoint.newest, *newest)
+        self._masking.follow()
+        if self._viewpoint.newest > self._judged_from:
+            self._rows.replace(
+                {
+                    number: self._found(piece.start, self._log.columns(piece.start, piece.stop))
+                    for number, piece in enumerate(self._rows.pieces)
+                    if self._may_age(piece)
+                }
+            )
+            self._judged_from = self._viewpoint.newest
+
+    def _newest(self, start: int, block: Block) -> float:
+        span = self._log.time_span(start)
+        return float(block["time"].max()) if span is None else span[1]
+
+    def _may_age(self, piece: Piece) -> bool:
+        """Whether an event of a piece may have become too old since the last look."""
+        span = self._log.time_span(piece.start)
+        if span is None:
+            return True
+        before, now = self._judged_from, self._viewpoint.newest
+        return any(span[1] >= before - age_s and span[0] < now - age_s for age_s in self._ages_s)
+
+    def _found(self, start: int, block: Block) -> Piece:
+        """What the query finds in a block, which lies in one chunk."""
+        return Piece.of(start, start + len(block), self._masking.mask(start, block))
+
+
+def _ages_s(query: Node) -> list[float]:
+    """The seconds that each ``last:`` of a query looks back."""
+    meanings = (meaning for term in terms_of(query) if term.field == "last" for meaning in term.meanings)
+    return [-meaning.low for meaning in meanings if isinstance(meaning, Interval)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from antflow_core.history.event_log import EventLog
 
 WriteOne = Callable[[int, float], None]
-"""Called with the item's index and the moment, by the clock whose offset to Unix time the writer knows."""
+"""Called with the item's index and the moment in Unix seconds."""
 
 WriteCompleted = Callable[[int, float, float, float], None]
 """Called with the item's index, the moment, and what its last task and its stage took, in seconds."""
@@ -41,7 +41,7 @@ _pack_two = struct.Struct("<di12sfidi12sfi").pack_into
 _pack_three = struct.Struct("<di12sfidi12sfidi20s").pack_into
 
 
-def queued_writer(log: EventLog, run: int, stage: int, clock: float) -> WriteOne:
+def queued_writer(log: EventLog, run: int, stage: int) -> WriteOne:
     """What writes that an item is queued at a stage."""
     fields = (stage, _QUEUED, 0, NO_TASK, NO_WORKER)
     queued = _packed(fields, _UNTIMED)
@@ -49,7 +49,6 @@ def queued_writer(log: EventLog, run: int, stage: int, clock: float) -> WriteOne
     latest_rows, statuses = items.latest_rows, items.statuses
 
     def write(item: int, at: float) -> None:
-        at += clock
         row, place = log.next_row, item - items.first
         offset = (row & CHUNK_MASK) << ROW_SHIFT
         if not offset or place < 0:  # a chunk begins here, or the item has left
@@ -67,7 +66,7 @@ def queued_writer(log: EventLog, run: int, stage: int, clock: float) -> WriteOne
     return write
 
 
-def taken_writer(log: EventLog, run: int, stage: int, clock: float, worker: int, task: int) -> WriteOne:
+def taken_writer(log: EventLog, run: int, stage: int, worker: int, task: int) -> WriteOne:
     """What writes that a worker took an item, and that it began its first attempt at a task."""
     events = ((stage, _IN_PROGRESS, 1, NO_TASK, worker), (stage, _START, 1, task, worker))
     in_progress, start = (_packed(fields, _UNTIMED) for fields in events)
@@ -76,7 +75,6 @@ def taken_writer(log: EventLog, run: int, stage: int, clock: float, worker: int,
     latest_rows, statuses = items.latest_rows, items.statuses
 
     def write(item: int, at: float) -> None:
-        at += clock
         row, place = log.next_row, item - items.first
         offset = (row & CHUNK_MASK) << ROW_SHIFT
         if not 0 < offset <= last_offset or place < 0:  # a chunk begins or ends here, or the item has left
@@ -96,7 +94,7 @@ def taken_writer(log: EventLog, run: int, stage: int, clock: float, worker: int,
 
 
 def completed_writer(
-    log: EventLog, run: int, stage: int, clock: float, worker: int, task: int, following: int | None = None
+    log: EventLog, run: int, stage: int, worker: int, task: int, following: int | None = None
 ) -> WriteCompleted:
     """What writes that a worker completed a task at its first attempt, and with it the stage.
 
@@ -114,7 +112,6 @@ def completed_writer(
     latest_rows, statuses = items.latest_rows, items.statuses
 
     def write(item: int, at: float, task_s: float, stage_s: float) -> None:
-        at += clock
         row, place = log.next_row, item - items.first
         offset = (row & CHUNK_MASK) << ROW_SHIFT
         if not 0 < offset <= last_offset or place < 0:  # a chunk begins or ends here, or the item has left

@@ -3,141 +3,171 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from antflow_core.history.text_pattern import SEPARATOR, Pattern, TextPattern, encoded
+
 SEGMENT_TEXTS: Final = 8_192
-_SEPARATOR: Final = b"\xff"  # occurs in no UTF-8 text
-
-
-@dataclass(frozen=True, slots=True)
-class TextPattern:
-    """Pieces that must follow one another in a text; the first may have to begin it, the last to end it."""
-
-    pieces: tuple[str, ...]
-    at_start: bool = False
-    at_end: bool = False
-
-    @classmethod
-    def exact(cls, text: str) -> TextPattern:
-        """The pattern of just this text."""
-        return cls((text,), at_start=True, at_end=True)
-
-    @classmethod
-    def wildcard(cls, text: str) -> TextPattern:
-        """The pattern where each ``*`` stands for any text."""
-        if "*" not in text:
-            return cls.exact(text)
-        pieces = tuple(piece for piece in text.split("*") if piece)
-        return cls(pieces, at_start=not text.startswith("*"), at_end=not text.endswith("*"))
-
-    def matches(self, text: str) -> bool:
-        """Whether one text fits; linear in its length, unlike a regular expression."""
-        pieces = self.pieces
-        start, stop = 0, len(text)
-        if self.at_start and pieces:
-            if self.at_end and len(pieces) == 1:
-                return text == pieces[0]
-            if not text.startswith(pieces[0]):
-                return False
-            start, pieces = len(pieces[0]), pieces[1:]
-        if self.at_end and pieces:
-            if not text.endswith(pieces[-1]):
-                return False
-            stop, pieces = stop - len(pieces[-1]), pieces[:-1]
-        for piece in pieces:
-            start = text.find(piece, start, stop)
-            if start < 0:
-                return False
-            start += len(piece)
-        return start <= stop
-
-    def needles(self) -> list[bytes]:
-        """What must occur in joined texts for this to match: the pieces, with separators at anchored ends."""
-        needles = [_encode(piece) for piece in self.pieces]
-        if self.at_start and needles:
-            needles[0] = _SEPARATOR + needles[0]
-        if self.at_end and needles:
-            needles[-1] += _SEPARATOR
-        return needles
+_FEW: Final = 512
+"""So many texts are looked at one by one, which takes as long as joining them."""
+_SEPARATOR_BYTE: Final = SEPARATOR[0]
+_SAMPLE_BYTES: Final = 4_096
 
 
 class TextIndex:
     """Texts by index, searched in joined segments; a text once looked at must not change.
 
     Args:
-        text_of: The text of an index, already in the case to be searched.
+        texts: The texts of a range of indexes.
     """
 
-    def __init__(self, text_of: Callable[[int], str]) -> None:
-        self._text_of = text_of
-        self._segments: list[_Segment] = []
+    def __init__(self, texts: Callable[[int, int], list[str]]) -> None:
+        self._texts = texts
+        self._segments: dict[int, Segment] = {}
 
-    def find(self, pattern: TextPattern, first: int, stop: int) -> NDArray[np.bool_]:
-        """For each text of a range of indexes whether it fits."""
-        if stop - first < SEGMENT_TEXTS:
-            return self._find_singly(pattern, first, stop)
+    def find(
+        self, pattern: Pattern, first: int, stop: int, *, ignore_case: bool = False
+    ) -> NDArray[np.bool_]:
+        """For each text of a range of indexes whether it fits.
+
+        Args:
+            pattern: What is looked for, already without its case where that is ignored.
+        """
         found = np.zeros(stop - first, np.bool_)
-        needles = pattern.needles()
-        for number in range(first // SEGMENT_TEXTS, stop // SEGMENT_TEXTS):
-            start = number * SEGMENT_TEXTS
-            hits = self._segment(number).find(needles)
-            if len(needles) > 1:
-                self._confirm(pattern, hits, start)
-            skip = max(first - start, 0)
-            found[start + skip - first : start + SEGMENT_TEXTS - first] = hits[skip:]
-        rest = stop - stop % SEGMENT_TEXTS
-        found[rest - first :] = self._find_singly(pattern, rest, stop)
+        at = first
+        while at < stop:
+            number, skipped = divmod(at, SEGMENT_TEXTS)
+            until = min(stop, at - skipped + SEGMENT_TEXTS)
+            # A regular expression has no pieces to look for, and few texts are not worth joining.
+            if isinstance(pattern, TextPattern) and (until - at > _FEW or number in self._segments):
+                hits = self._find_in_segment(
+                    pattern, number, skipped, until - at + skipped, ignore_case=ignore_case
+                )
+            else:
+                hits = self._find_singly(pattern, at, until, ignore_case=ignore_case)
+            found[at - first : until - first] = hits
+            at = until
         return found
+
+    def prepare(self, first: int, stop: int, *, segments: int) -> None:
+        """Join some more of the whole segments in a range, so that the first search need not do it."""
+        for number in range(-(-first // SEGMENT_TEXTS), stop // SEGMENT_TEXTS):
+            segment = self._segments.get(number)
+            if segment is None or len(segment) < SEGMENT_TEXTS:
+                if not segments:
+                    return
+                segments -= 1
+                self._segment(number, SEGMENT_TEXTS)
+
+    def forget_before(self, first: int) -> None:
+        """Let go of texts that nobody will ask for again."""
+        for number in [number for number in self._segments if (number + 1) * SEGMENT_TEXTS <= first]:
+            del self._segments[number]
 
     def memory_bytes(self) -> int:
         """What the segments hold."""
-        return sum(segment.memory_bytes() for segment in self._segments)
+        return sum(segment.memory_bytes() for segment in self._segments.values())
 
-    def _segment(self, number: int) -> _Segment:
-        while len(self._segments) <= number:
-            start = len(self._segments) * SEGMENT_TEXTS
-            self._segments.append(_Segment([*map(self._text_of, range(start, start + SEGMENT_TEXTS))]))
-        return self._segments[number]
+    def _segment(self, number: int, count: int) -> Segment:
+        """A segment joined as far as `count` texts, or nearly; the last one is joined anew as it grows."""
+        segment = self._segments.get(number)
+        if segment is None or len(segment) + _FEW < count:
+            start = number * SEGMENT_TEXTS
+            segment = self._segments[number] = self._make_segment(start, start + count)
+        return segment
 
-    def _find_singly(self, pattern: TextPattern, first: int, stop: int) -> NDArray[np.bool_]:
-        texts = map(self._text_of, range(first, stop))
+    def _make_segment(self, first: int, stop: int) -> Segment:
+        """The segment of a range of texts."""
+        return Segment(join_texts(self._texts(first, stop)))
+
+    def _find_in_segment(
+        self, pattern: TextPattern, number: int, first: int, stop: int, *, ignore_case: bool
+    ) -> NDArray[np.bool_]:
+        """For each text from one place in a segment to another whether it fits."""
+        start, segment = number * SEGMENT_TEXTS, self._segment(number, stop)
+        needles = pattern.needles()
+        hits = (segment.folded if ignore_case else segment).find(needles)
+        if len(needles) > 1:
+            # The texts that have all pieces are looked at singly, for the pieces must also be in order.
+            for at in np.flatnonzero(hits).tolist():
+                hits[at] = pattern.matches(self._text(start + at, ignore_case=ignore_case))
+        if len(hits) >= stop:
+            return hits[first:stop]
+        rest = self._find_singly(
+            pattern, start + max(len(hits), first), start + stop, ignore_case=ignore_case
+        )
+        return np.concatenate([hits[first:], rest])
+
+    def _find_singly(
+        self, pattern: Pattern, first: int, stop: int, *, ignore_case: bool
+    ) -> NDArray[np.bool_]:
+        texts = self._texts(first, stop)
+        if ignore_case and isinstance(pattern, TextPattern):
+            texts = [*map(str.casefold, texts)]
         return np.fromiter(map(pattern.matches, texts), np.bool_, stop - first)
 
-    def _confirm(self, pattern: TextPattern, hits: NDArray[np.bool_], start: int) -> None:
-        """Look singly at texts that have all pieces, for the pieces must also be in order."""
-        for at in np.flatnonzero(hits).tolist():
-            hits[at] = pattern.matches(self._text_of(start + at))
+    def _text(self, index: int, *, ignore_case: bool) -> str:
+        (text,) = self._texts(index, index + 1)
+        return text.casefold() if ignore_case else text
 
 
-class _Segment:
-    """Texts joined to one run of bytes, each with a separator on both sides."""
+class Segment:
+    """Texts joined to one run of bytes, each with a separator on both sides.
 
-    def __init__(self, texts: list[str]) -> None:
-        encoded = [*map(_encode, texts)]
-        self._joined = _SEPARATOR + _SEPARATOR.join(encoded) + _SEPARATOR
-        self._bytes = np.frombuffer(self._joined, np.uint8)
-        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-        self._starts = np.concatenate([[0], np.cumsum(lengths + 1)[:-1]])
-        self._frequency = np.bincount(self._bytes, minlength=256)
+    Args:
+        joined: The run of bytes.
+        alphabet: The only bytes that can be in it, none of which has two cases; None where that is not known.
+    """
+
+    def __init__(self, joined: bytes, alphabet: bytes | None = None) -> None:
+        self._joined = joined
+        self._alphabet = alphabet
+        self._bytes = np.frombuffer(joined, np.uint8)
+        self._starts = np.flatnonzero(self._bytes == _SEPARATOR_BYTE)[:-1].astype(np.int32)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @cached_property
+    def folded(self) -> Segment:
+        """The same texts without their case; this segment itself where they have none."""
+        if self._alphabet is not None:
+            return self
+        if self._joined.translate(None, SEPARATOR).isascii():
+            folded = self._joined.lower()
+        else:
+            texts = (text.decode("utf-8", "surrogatepass") for text in self._joined[1:-1].split(SEPARATOR))
+            folded = join_texts([text.casefold() for text in texts])
+        return self if folded == self._joined else Segment(folded)
+
+    @cached_property
+    def _frequency(self) -> list[int]:
+        """How often each byte occurs, by the first texts."""
+        counts: list[int] = np.bincount(self._bytes[:_SAMPLE_BYTES], minlength=256).tolist()
+        return counts
 
     def find(self, needles: list[bytes]) -> NDArray[np.bool_]:
         """For each text whether all needles occur in it."""
         found = np.ones(len(self._starts), np.bool_)
         for needle in needles:
-            # Most segments hold no hit, and this look is several times as fast as the arrays.
-            if self._joined.find(needle) < 0:
+            # Most segments hold no hit, and these looks are several times as fast as the arrays.
+            if self._lacks_byte_of(needle) or self._joined.find(needle) < 0:
                 return np.zeros(len(self._starts), np.bool_)
             here = np.zeros(len(self._starts), np.bool_)
             here[np.searchsorted(self._starts, self._positions(needle), "right") - 1] = True
             found &= here
         return found
 
+    def _lacks_byte_of(self, needle: bytes) -> bool:
+        return self._alphabet is not None and bool(needle.translate(None, self._alphabet))
+
     def memory_bytes(self) -> int:
-        return len(self._joined) + self._starts.nbytes + self._frequency.nbytes
+        others = self.folded.memory_bytes() if "folded" in vars(self) and self.folded is not self else 0
+        return len(self._joined) + self._starts.nbytes + others
 
     def _positions(self, needle: bytes) -> NDArray[np.int64]:
         """Where the needle occurs, beginning with its rarest byte so that few places remain to compare."""
@@ -149,5 +179,15 @@ class _Segment:
         return places
 
 
-def _encode(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+def join_texts(texts: list[str]) -> bytes:
+    """Texts with a separator before, between and after them."""
+    joined = "\n".join(texts)
+    if joined.count("\n") == len(texts) - 1:
+        # Encoded at once, which takes a tenth of the time of one after the other.
+        return join_lines(joined)
+    return SEPARATOR + SEPARATOR.join(map(encoded, texts)) + SEPARATOR
+
+
+def join_lines(lines: str) -> bytes:
+    """The same of texts that are the lines of one text."""
+    return SEPARATOR + encoded(lines).replace(b"\n", SEPARATOR) + SEPARATOR

@@ -1,4 +1,4 @@
-"""The event table's model: one row a status event, read from the log a page at a time."""
+"""The event table's model: one row an event that a query finds, read from the log a page at a time."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
+from antflow_core.exceptions import QueryError
+from antflow_core.history.completion import Completer, Completions
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import KINDS, STATUS_COUNT, EventRow
 from antflow_core.history.search import SearchResult, search
+from antflow_core.history.storage import CHUNK_BITS
 from antflow_core.units import format_duration
+from antflow_gui.models.query_text import asks_for_task_events
 
 TIME, ITEM, STAGE, STATUS, WORKER, TRY, TOOK, ERROR = range(8)
 COLUMN_NAMES = ("Time", "Item", "Stage", "Status", "Worker", "Try", "Took", "Error")
@@ -38,7 +43,7 @@ Index = QModelIndex | QPersistentModelIndex
 
 
 class EventCells(NamedTuple):
-    """One row of the table, ready to be drawn."""
+    """One row of the table, ready to be drawn; `status` is the kind of a task event too."""
 
     texts: tuple[str, ...]
     status: str
@@ -59,21 +64,29 @@ _ANSWERS: dict[int, Callable[[EventCells, int], Any]] = {
 
 
 class EventsModel(QAbstractTableModel):
-    """The status events of a log that match a query, in order of arrival, newest last.
+    """The events of a log that match a query, in order of arrival, newest last.
 
-    Holds row numbers of the log, made by the search; ten million rows cost 80 MB and no more time than ten.
-    Call `refresh` to take in what is new. The model is reset only by `set_history` and `set_query`.
+    They are status events, unless the query asks for task events by ``event:`` or ``task:``. The search holds
+    their rows; ten million cost 1 MB and no more time than ten. Call `refresh` to take in what is new. The
+    model is reset only by `set_history` and `set_query`.
+
+    Attributes:
+        fault: Why the result follows the log no longer, None where it does.
     """
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._log: EventLog | None = None
         self._query = ""
+        self._shows_tasks = False
         self._result: SearchResult | None = None
+        self._completer: Completer | None = None
         self._row_count = 0
         self._pages: dict[int, list[EventCells]] = {}
         self._counts = np.zeros(len(KINDS), dtype=np.int64)
+        self._chunk_counts: dict[int, NDArray[np.int64]] = {}
         self._counted_to = 0
+        self.fault: QueryError | None = None
 
     @property
     def history(self) -> EventLog | None:
@@ -87,8 +100,13 @@ class EventsModel(QAbstractTableModel):
 
     @property
     def total_events(self) -> int:
-        """How many status events there are, matching or not."""
-        return int(self._counts[: len(STATUS_KINDS)].sum())
+        """How many events there are that the query chooses from: status events, or all."""
+        return int(self._counts[: len(KINDS) if self._shows_tasks else STATUS_COUNT].sum())
+
+    @property
+    def dropped_events(self) -> int:
+        """How many events the log has let go of, because it is limited."""
+        return self._log.dropped_events if self._log is not None else 0
 
     def event_counts(self) -> dict[str, int]:
         """How many events of each status there are, matching or not: what ``status:…`` alone would show."""
@@ -98,8 +116,10 @@ class EventsModel(QAbstractTableModel):
         """Show another log, or none; the query stays in force."""
         self.beginResetModel()
         self._log = log
-        self._result = search(log, self._query, status_rows_only=True) if log is not None else None
+        self._result = self._search(log, self._query) if log is not None else None
+        self._completer = Completer(log) if log is not None else None
         self._counts[:] = 0
+        self._chunk_counts.clear()
         self._counted_to = log.first_row if log is not None else 0
         self._count_new_events()
         self._forget_rows()
@@ -114,10 +134,10 @@ class EventsModel(QAbstractTableModel):
         text = text.strip()
         if text == self._query:
             return
-        log = self._log if self._log is not None else EventLog()
-        result = search(log, text, status_rows_only=True)
+        result = self._search(self._log if self._log is not None else EventLog(), text)
         self.beginResetModel()
         self._query = text
+        self._shows_tasks = asks_for_task_events(text)
         self._result = result if self._log is not None else None
         self._forget_rows()
         self.endResetModel()
@@ -128,14 +148,26 @@ class EventsModel(QAbstractTableModel):
         if log is None or result is None or log.next_row == self._counted_to:
             return False
         self._count_new_events()
-        result.update()
+        dropped = result.dropped
+        try:
+            result.update()
+        except QueryError as error:
+            self.fault = error
+        self._remove_first(result.dropped - dropped)
         row_count = len(result)
         if row_count > self._row_count:
             self.beginInsertRows(QModelIndex(), self._row_count, row_count - 1)
             self._pages.pop(self._row_count // _PAGE_ROWS, None)
             self._row_count = row_count
             self.endInsertRows()
+        # A little at each look, so that the first word that is searched for need not wait for all ids.
+        log.text_index("item").prepare(log.items.first, log.item_count, segments=1)
         return True
+
+    def completions(self, query: str, cursor: int) -> Completions:
+        """What may stand at a place of a query, by what there is in the log."""
+        completer = self._completer if self._completer is not None else Completer(EventLog())
+        return completer.complete(query, cursor)
 
     def cells(self, row: int) -> EventCells:
         """A row's cells, from the page it is on."""
@@ -147,11 +179,8 @@ class EventsModel(QAbstractTableModel):
 
     def row_of(self, log_row: int) -> int | None:
         """The table's row of a row of the log, None where the query leaves it out."""
-        if self._result is None:
-            return None
-        rows = self._result.rows[: self._row_count]
-        row = int(np.searchsorted(rows, log_row))
-        return row if row < len(rows) and rows[row] == log_row else None
+        row = self._result.position(log_row) if self._result is not None else None
+        return row if row is not None and row < self._row_count else None
 
     def row_text(self, rows: Sequence[int]) -> str:
         """Rows as tab-separated lines under the column names, for a spreadsheet or a message."""
@@ -159,23 +188,42 @@ class EventsModel(QAbstractTableModel):
         lines += ["\t".join(" ".join(text.split()) for text in self.cells(row).texts) for row in rows]
         return "\n".join(lines) + "\n"
 
+    def _search(self, log: EventLog, text: str) -> SearchResult:
+        return search(log, text, status_rows_only=not asks_for_task_events(text))
+
     def _forget_rows(self) -> None:
+        self.fault = None
         self._row_count = len(self._result) if self._result is not None else 0
         self._pages.clear()
 
+    def _remove_first(self, count: int) -> None:
+        """Take rows out that the result has lost at its beginning."""
+        count = min(count, self._row_count)
+        if count:
+            self.beginRemoveRows(QModelIndex(), 0, count - 1)
+            self._row_count -= count
+            self._pages.clear()
+            self.endRemoveRows()
+
     def _count_new_events(self) -> None:
+        """Count events by kind, chunk by chunk, because the log may drop its oldest."""
         log = self._log
         if log is None:
             return
-        for _, events in log.blocks(self._counted_to, log.next_row):
-            self._counts += np.bincount(events["kind"], minlength=len(KINDS))
+        for start, events in log.blocks(self._counted_to, log.next_row):
+            new = np.bincount(events["kind"], minlength=len(KINDS))
+            self._counts += new
+            self._chunk_counts[start >> CHUNK_BITS] = self._chunk_counts.get(start >> CHUNK_BITS, 0) + new
         self._counted_to = log.next_row
+        gone = [chunk for chunk in self._chunk_counts if chunk < log.first_row >> CHUNK_BITS]
+        for chunk in gone:
+            self._counts -= self._chunk_counts.pop(chunk)
 
     def _load_page(self, number: int) -> list[EventCells]:
         assert self._log is not None
         assert self._result is not None
         first = number * _PAGE_ROWS
-        rows = self._result.rows[first : min(first + _PAGE_ROWS, self._row_count)]
+        rows = self._result.page(first, min(first + _PAGE_ROWS, self._row_count))
         if len(self._pages) >= _PAGES_KEPT:
             del self._pages[next(iter(self._pages))]
         log = self._log
@@ -188,7 +236,7 @@ class EventsModel(QAbstractTableModel):
             f"{event.time - log.started_at:.3f}",
             log.item_text(event.item),
             event.stage,
-            event.kind.replace("_", " "),
+            event.kind.replace("_", " ") if event.is_status else f"{event.kind} · {event.task}",
             event.worker or "",
             str(event.attempt) if event.attempt else "",
             format_duration(event.duration) if event.duration is not None else "",

@@ -17,7 +17,7 @@ from antflow_gui.models.events import (
     EventCells,
     EventsModel,
 )
-from antflow_gui.theme import Theme, mono_font, ui_font
+from antflow_gui.theme import STATUS_WORDS, Theme, mono_font, ui_font
 from antflow_gui.views.status_icon import status_pixmap
 
 Index = QModelIndex | QPersistentModelIndex
@@ -79,7 +79,7 @@ class EventDelegate(QStyledItemDelegate):
         if not text:
             return
         left, width = rect.left() + _PADDING, rect.width() - 2 * _PADDING
-        if column == STATUS:
+        if column == STATUS and cells.status in STATUS_WORDS:  # a task event has no status
             self._paint_icon(painter, cells.status, rect)
             left, width = left + _ICON + _ICON_GAP, width - _ICON - _ICON_GAP
         painter.setFont(self._fonts[column])
@@ -130,7 +130,8 @@ class EventDelegate(QStyledItemDelegate):
         painter.drawPixmap(rect.left() + _PADDING, rect.center().y() - _ICON // 2 + 1, pixmap)
 
     def _text_color(self, cells: EventCells, column: int) -> QColor:
-        if column == STATUS or (column == ERROR and cells.status == "failed"):
+        has_status = cells.status in STATUS_WORDS
+        if has_status and (column == STATUS or (column == ERROR and cells.status == "failed")):
             return self._color(cells.status)
         return self._color("text" if column in _TEXT_COLOURED else "text_secondary")
 

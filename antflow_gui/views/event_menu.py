@@ -57,7 +57,8 @@ class EventMenu(QMenu):
         self.copy_action.setText(f"Copy {plural(self._table.selected_count(), 'row')}")
         self.by_item_action.setText(f"Filter by item {_short(cells.texts[ITEM])}")
         self.by_stage_action.setText(f"Filter by stage {_short(cells.texts[STAGE])}")
-        self.by_status_action.setText(f"Filter by status {STATUS_WORDS[cells.status]}")
+        field, word = _kind(cells)
+        self.by_status_action.setText(f"Filter by {field} {word}")
         self.popup(place)
 
     @Slot()
@@ -78,7 +79,14 @@ class EventMenu(QMenu):
     @Slot()
     def _filter_by_status(self) -> None:
         if self._cells is not None:
-            self.query_requested.emit(with_field(self._query, "status", [self._cells.status]))
+            field, _ = _kind(self._cells)
+            self.query_requested.emit(with_field(self._query, field, [self._cells.status]))
+
+
+def _kind(cells: EventCells) -> tuple[str, str]:
+    """The field that a row's kind is a value of, and its word."""
+    status = STATUS_WORDS.get(cells.status)
+    return ("event", cells.status) if status is None else ("status", status)
 
 
 def _short(name: str) -> str:

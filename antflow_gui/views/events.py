@@ -1,4 +1,4 @@
-"""The Events panel: search box, filter chips and the table of status events."""
+"""The Events panel: search box, filter chips and the table of events."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from antflow_gui.views.empty_note import EmptyNote
 from antflow_gui.views.event_menu import EventMenu
 from antflow_gui.views.event_table import EventTable
 from antflow_gui.views.filter_chips import FilterChips
+from antflow_gui.views.query_fault import QueryFault
 from antflow_gui.views.row_choice import RowChoice
 from antflow_gui.views.search_box import SearchBox
 
@@ -47,10 +48,10 @@ class EventsView(QWidget):
         self._theme = theme
         self._stale = False
         self._choosing = True
-        self.search_box = SearchBox()
+        self.search_box = SearchBox(theme, model.completions)
         self.chips = FilterChips(theme)
         self.count_label = QLabel()
-        self.fault_label = QLabel()
+        self.fault = QueryFault(theme)
         self._notice_time = QTimer(self)
         self.follow_button = QPushButton("Following")
         self.table = EventTable(model, theme)
@@ -69,7 +70,6 @@ class EventsView(QWidget):
         filters.addWidget(self.search_box, 1)
         filters.addWidget(self.chips)
         set_kind(self.count_label, "secondary")
-        self.fault_label.hide()
         self._notice_time.setSingleShot(True)
         self._notice_time.setInterval(_NOTICE_MS)
         set_kind(self.follow_button, "link")
@@ -79,7 +79,7 @@ class EventsView(QWidget):
         facts = QHBoxLayout()
         facts.setContentsMargins(14, 4, 12, 4)
         facts.addWidget(self.count_label, 1)
-        facts.addWidget(self.fault_label, 1)
+        facts.addWidget(self.fault, 1)
         facts.addWidget(self.follow_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(1, 0, 1, 1)
@@ -90,6 +90,7 @@ class EventsView(QWidget):
 
     def _connect(self) -> None:
         self.search_box.query_entered.connect(self._apply)
+        self.fault.mended.connect(self.set_query)
         self.chips.toggled.connect(self._toggle_status)
         self.follow_button.clicked.connect(self.table.tail.set_following)
         self.table.tail.changed.connect(self._show_following)
@@ -100,6 +101,7 @@ class EventsView(QWidget):
         self.menu.query_requested.connect(self.set_query)
         self.note.link_clicked.connect(self.clear_query)
         self.model.modelReset.connect(self._update)
+        self.model.rowsRemoved.connect(self._stay_in_place)
         self._notice_time.timeout.connect(self._update)
         self._theme.changed.connect(self._paint_follow_icon)
 
@@ -119,6 +121,8 @@ class EventsView(QWidget):
             self._stale = True
         elif self.model.refresh():
             self._update()
+            if self.model.fault is not None and not self.fault.words:
+                self._explain(self.model.fault)
 
     @Slot(str)
     def set_query(self, text: str) -> None:
@@ -148,12 +152,13 @@ class EventsView(QWidget):
         try:
             self.model.set_query(text)
         except QueryError as error:
-            self._explain(str(error))
+            if not self.search_box.is_completing:
+                self._explain(error)
             self.chips.set_pressed(asked_statuses(before))
             return
         finally:
             self._choosing = True
-        self._explain("")
+        self._explain(None)
         if self.query == before:
             self._update()
             return
@@ -176,7 +181,18 @@ class EventsView(QWidget):
 
     @Slot(str)
     def _toggle_status(self, status: str) -> None:
-        self.set_query(toggled_status(self.search_box.text(), status))
+        try:
+            query = toggled_status(self.search_box.text(), status)
+        except QueryError:  # what is in the box cannot be read, so what is in force is meant
+            query = toggled_status(self.query, status)
+        self.set_query(query)
+
+    @Slot(QModelIndex, int, int)
+    def _stay_in_place(self, _parent: QModelIndex, first: int, last: int) -> None:
+        """Keep the rows that are read where they are while older ones leave above them."""
+        if not self.table.tail.following:
+            bar = self.table.verticalScrollBar()
+            bar.setValue(bar.value() - (last - first + 1))
 
     @Slot()
     def _update(self) -> None:
@@ -186,7 +202,9 @@ class EventsView(QWidget):
         total, shown = self.model.total_events, self.model.rowCount()
         if not self._notice_time.isActive():
             match = f" · {format_count(shown)} match" if self.query else ""
-            self.count_label.setText(plural(total, "event") + match)
+            dropped = self.model.dropped_events
+            gone = f" · {format_count(dropped)} older ones dropped" if dropped else ""
+            self.count_label.setText(plural(total, "event") + match + gone)
         if shown:
             self.note.show_text("")
         elif self.query and total:
@@ -194,12 +212,15 @@ class EventsView(QWidget):
         else:
             self.note.show_text(_NO_EVENTS)
 
-    def _explain(self, fault: str) -> None:
-        """Say under the box what is wrong with the query, in place of the counts; no words: nothing is."""
-        self.fault_label.setText(fault)
-        self.fault_label.setVisible(bool(fault))
-        self.count_label.setVisible(not fault)
-        self.search_box.setAccessibleDescription(fault)
+    def _explain(self, fault: QueryError | None) -> None:
+        """Say in place of the counts what is wrong with the query, and underline it; None: nothing is."""
+        text = self.search_box.text()
+        skipped = len(text) - len(text.lstrip())
+        self.fault.explain(fault, text.strip())
+        self.count_label.setVisible(fault is None)
+        self.search_box.setAccessibleDescription(self.fault.words)
+        if fault is not None:
+            self.search_box.mark(skipped + fault.position, skipped + fault.end)
 
     @Slot(int, int)
     def _show_copied(self, copied: int, selected: int) -> None:

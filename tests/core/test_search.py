@@ -1,25 +1,35 @@
-"""Searching the log: the language, its faults, and masks that equal a plain loop over the events."""
+"""Searching the log: masks that equal a plain loop over the events, whatever the query and as it grows."""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from datetime import time as clock_time
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from antflow_core.exceptions import QueryError
+from antflow_core.history import conditions
 from antflow_core.history.event_log import EventLog
-from antflow_core.history.query import FIELDS, Term, parse, quote, unquote
-from antflow_core.history.records import EventRow
-from antflow_core.history.search import search
-from antflow_core.history.text_index import SEGMENT_TEXTS, TextIndex, TextPattern
+from antflow_core.history.query import parse, quote
+from antflow_core.history.query_tree import AllOf, AnyOf, Interval, Moment, Node, Not, Style, Term, Text
+from antflow_core.history.records import KIND_INDEX, NO_DURATION, EventRow, record_dtype
+from antflow_core.history.search import SearchResult, search
+from antflow_core.history.storage import CHUNK_ROWS
+from antflow_core.history.text_index import SEGMENT_TEXTS, TextIndex
+from antflow_core.history.text_pattern import TextPattern
 from antflow_core.tracker import StatusTracker
 from tests.support.events import STAGES, play_item, played_tracker
+from tests.support.queries import ODD_NAME, QUERIES, TERMS
 
-ODD_NAME = 'Odd*, "quoted" \\ name'
 ERROR_TYPES = ("Timeout", "ReadTimeout", "ReadTimeoutÄ", "readtimeout", ODD_NAME)
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=12)
+EAST = timezone(timedelta(hours=5))
 
 
 def failing_tracker(items: int, seed: int = 1, tracker: StatusTracker | None = None) -> StatusTracker:
@@ -30,7 +40,7 @@ def failing_tracker(items: int, seed: int = 1, tracker: StatusTracker | None = N
         error = type(name, (Exception,), {})(f"ValueError {number}")
         record.task(number, number % 3, "work", "W", "fail", 1, error=error)
         record.status(number, number % 3, "failed", "W", attempt=1, error=error)
-    record.status("no error", 0, "failed", "W", attempt=1)
+    record.status("no error", 0, "failed", "W", attempt=1, metadata={"why": "timeout"})
     record.end()
     return tracker
 
@@ -38,138 +48,15 @@ def failing_tracker(items: int, seed: int = 1, tracker: StatusTracker | None = N
 TRACKER = failing_tracker(60)
 
 
-def words(query: str) -> list[tuple[str | None, list[str], bool]]:
-    return [(term.field, [value.text for value in term.values], term.negated) for term in parse(query)]
+def found(query: str, tracker: StatusTracker = TRACKER) -> list[EventRow]:
+    return tracker.log.page(tracker.search(query).rows.tolist())
 
 
-# The language
-
-
-def test_an_empty_query_has_no_terms() -> None:
-    assert words("  ") == []
-
-
-def test_bare_words_and_quotes_are_texts() -> None:
-    assert words('timeout "two words"') == [(None, ["timeout"], False), (None, ["two words"], False)]
-
-
-def test_a_field_takes_several_values() -> None:
-    assert words('stage:Fetch,"Save all",x') == [("stage", ["Fetch", "Save all", "x"], False)]
-
-
-def test_a_minus_negates_a_term() -> None:
-    assert words('-status:failed -"a b" -x') == [
-        ("status", ["failed"], True),
-        (None, ["a b"], True),
-        (None, ["x"], True),
-    ]
-
-
-def test_a_lone_minus_is_text() -> None:
-    assert words("- a") == [(None, ["-"], False), (None, ["a"], False)]
-
-
-def test_inside_quotes_a_backslash_escapes_a_quote_and_itself_only() -> None:
-    assert words(r'"a \" b" item:"\\","C:\temp",x\\y') == [
-        (None, ['a " b'], False),
-        ("item", ["\\", r"C:\temp", r"x\\y"], False),
-    ]
-
-
-def test_an_address_in_quotes_is_a_fields_value() -> None:
-    assert words('item:"http://host/a b"') == [("item", ["http://host/a b"], False)]
-
-
-@pytest.mark.parametrize(
-    "text", ["http://host/a", "see:http://host", "item:http://host", "12:30", "::", ":x"]
-)
-def test_what_is_no_field_is_text(text: str) -> None:
-    assert words(text) == [(None, [text], False)]
-
-
-def test_field_names_and_statuses_are_read_in_any_case() -> None:
-    assert words('STATUS:Failed,"in progress",in-progress') == [
-        ("status", ["failed", "in_progress", "in_progress"], False)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("query", "message", "position", "suggestion"),
-    [
-        ("stauts:failed", "unknown field 'stauts'; did you mean 'status'?", 0, "status"),
-        ("a -stauts:failed", "unknown field 'stauts'; did you mean 'status'?", 3, "status"),
-        ("status:faild", "unknown status 'faild'; did you mean 'failed'?", 7, "failed"),
-        ("status:failed,xyz", "unknown status 'xyz'; there are queued, in_progress", 14, None),
-        ("zzz:1", "put quotes around it to search for the text", 0, None),
-        ('a "b', 'this quote has no end; add a "', 2, 'a "b"'),
-        ('item:"b', 'this quote has no end; add a "', 5, 'item:"b"'),
-        ("status:", "status: needs a value, as in status:failed", 7, None),
-        (r'item:"b\"', 'this quote has no end; add a "', 5, r'item:"b\""'),
-        ('item:"b\\', 'this quote has no end; add a "', 5, r'item:"b\\"'),
-        ("item:a,", "item: needs a value", 7, None),
-        ("error:", "error: needs a value", 6, None),
-        ("eror:ValueError", "unknown field 'eror'; did you mean 'error'?", 0, "error"),
-    ],
-)
-def test_a_fault_is_explained(query: str, message: str, position: int, suggestion: str | None) -> None:
-    with pytest.raises(QueryError, match=re.escape(message)) as caught:
-        TRACKER.search(query)
-    assert (caught.value.position, caught.value.suggestion) == (position, suggestion)
-
-
-@given(st.text(max_size=20))
-def test_any_text_is_parsed_or_refused_with_a_position_inside(query: str) -> None:
-    fault: QueryError | None = None
-    try:
-        parse(query)
-    except QueryError as error:
-        fault = error
-    assert fault is None or 0 <= fault.position <= len(query)
-
-
-@given(st.text('ab"\\ ', max_size=8))
-def test_a_quote_without_its_end_is_mended_by_what_is_suggested(text: str) -> None:
-    query = f'item:"{text}'
-    suggestion: str | None = query
-    try:
-        parse(query)
-    except QueryError as error:
-        suggestion = error.suggestion
-    assert suggestion is not None
-    assert parse(suggestion)[0].field == "item"
-
-
-@given(ANY_TEXT)
-@example("http://host/a")
-@example('say "\\"')
-def test_a_quoted_value_means_exactly_that_text(text: str) -> None:
-    assert words(f"item:{quote(text)}") == [("item", [text], False)]
-    assert words(f"-stage:x,{quote(text)}") == [("stage", ["x", text], True)]
-    assert unquote(quote(text)) == text
-
-
-@given(st.text('ab"\\*, -:/', min_size=1, max_size=6) | ANY_TEXT)
-@example("http://host/a")
-@example("//")
-@example("")
-def test_a_quoted_id_finds_exactly_that_item(text: str) -> None:
-    tracker = StatusTracker()
-    record = tracker.begin_run(STAGES)
-    for item in {text, f"{text}x", f"x{text}", f'"{text}"', text.replace("*", "x"), text.replace("\\", "")}:
-        record.status(item, 0, "queued")
-    assert [event.item_id for event in found(f"item:{quote(text)}", tracker)] == [text]
-
-
-def test_the_fields_are_listed_for_completion() -> None:
-    assert list(FIELDS) == ["status", "stage", "item", "error"]
-    assert "retrying" in FIELDS["status"].values
+def kinds(query: str) -> set[str]:
+    return {event.kind for event in found(query)}
 
 
 # What it finds
-
-
-def found(query: str, tracker: StatusTracker = TRACKER) -> list[EventRow]:
-    return tracker.log.page(tracker.search(query).rows.tolist())
 
 
 def test_an_empty_query_finds_every_row() -> None:
@@ -182,33 +69,94 @@ def test_status_rows_only_leaves_task_events_out() -> None:
     assert 0 < len(result) < len(TRACKER.log)
 
 
-def test_a_status_matches_status_events_only() -> None:
-    events = found("status:failed,retrying")
-    assert {event.kind for event in events} == {"failed", "retrying"}
+def test_a_status_matches_status_events_and_an_event_task_events_only() -> None:
+    assert kinds("status:failed,retrying") == {"failed", "retrying"}
+    assert kinds("event:fail,retry") == {"fail", "retry"}
+    assert kinds("status:failed event:fail") == set()
+    assert kinds("status:failed OR event:fail") == {"failed", "fail"}
+    assert kinds("-status:* -event:start") == {"complete", "retry", "fail"}
 
 
 def test_an_item_is_found_by_its_whole_id() -> None:
     tracker = StatusTracker()
     record = tracker.begin_run(STAGES)
-    for item in (1, "1", 11, "x1"):
+    for item in (1, "1", 11, "x1", 1.5):
         play_item(record, item)
-    assert {event.item_id for event in found("item:1", tracker)} == {1, "1"}
-    assert {event.item_id for event in found("item:*1", tracker)} == {1, "1", 11, "x1"}
-    assert {event.item_id for event in found("item:x*", tracker)} == {"x1"}
-    assert found('item:"x*"', tracker) == []
+
+    def items(query: str) -> set[object]:
+        return {event.item_id for event in found(query, tracker)}
+
+    assert items("item:1") == {1, "1"}
+    assert items("item:*1") == {1, "1", 11, "x1"}
+    assert items("item:x*,1.5") == {"x1", 1.5}
+    assert items('item:"x*"') == set()
+    assert items("item:/^1/") == {1, "1", 11, 1.5}
+    assert items("item:X1") == set()
+    assert items("item:/X1/") == set()
+
+
+@pytest.mark.parametrize(
+    "item_id", [7, "7", "07", -7, 0, True, None, 7.0, (7,), 10**30, "-0", "x", np.int64(7)]
+)
+def test_an_id_of_any_kind_is_found_by_its_text(item_id: object) -> None:
+    tracker = StatusTracker()
+    record = tracker.begin_run(STAGES)
+    for other in ("7", 7, "07", -7, 0, "-0", 10**30, "y", item_id):
+        record.status(other, 0, "queued")
+    events = tracker.log.page(range(len(tracker.log)))
+    expected = [event.row for event in events if str(event.item_id) == str(item_id)]
+    assert [event.row for event in found(f"item:{quote(str(item_id))}", tracker)] == expected
+
+
+@given(st.text('ab"\\*, -:/()', min_size=1, max_size=6) | ANY_TEXT)
+@example("http://host/a")
+@example("//")
+@example("/a/")
+@example("")
+def test_a_quoted_id_finds_exactly_that_item(text: str) -> None:
+    tracker = StatusTracker()
+    record = tracker.begin_run(STAGES)
+    for item in {text, f"{text}x", f"x{text}", f'"{text}"', text.replace("*", "x"), text.replace("\\", "")}:
+        record.status(item, 0, "queued")
+    assert [event.item_id for event in found(f"item:{quote(text)}", tracker)] == [text]
+
+
+def test_names_are_found_whole_in_any_case_with_wildcards_or_by_expression() -> None:
+    def workers(query: str) -> set[str | None]:
+        return {event.worker for event in found(query)}
+
+    assert workers("worker:fetch-w0") == {"Fetch-W0"}
+    assert workers("worker:Fetch") == set()
+    assert workers("worker:*-w1,W") == {"Fetch-W1", "Parse-W1", "Save-W1", "W"}
+    assert workers("worker:/^(fetch|save)-w1$/") == {"Fetch-W1", "Save-W1"}
+    assert None in workers("-worker:*")
+    assert {event.task for event in found("task:FETCH,work")} == {"fetch", "work"}
+    assert {event.stage for event in found("stage:*e* -stage:fetch")} == {"Parse", "Save"}
+
+
+def test_an_error_is_found_by_words_of_its_type_or_message() -> None:
+    def types(query: str) -> set[str]:
+        return {TRACKER.log.error(event.error).type_name for event in found(query)}
+
+    assert types("error:timeout") == {"Timeout", "ReadTimeout", "ReadTimeoutÄ", "readtimeout"}
+    assert types("error:READ*ÄE*: * 2") == set()
+    assert types("error:valueerror -error_type:ValueError") == {*ERROR_TYPES}
+    assert types('error:"no route"') == {"ValueError"}
+    assert types("error:no*to*2") == {"ValueError"}
+    assert types(r"error:/^read\w+: valueerror \d$/") == {"ReadTimeout", "ReadTimeoutÄ", "readtimeout"}
+    assert {event.item_id for event in found("status:failed -error:*")} == {"no error"}
 
 
 def test_an_error_is_found_by_the_whole_name_of_its_type() -> None:
     def types(query: str) -> set[str]:
         return {TRACKER.log.error(event.error).type_name for event in found(query)}
 
-    assert types("error:timeout") == {"Timeout"}
-    assert types("error:READTIMEOUT,Timeout") == {"Timeout", "ReadTimeout", "readtimeout"}
-    assert types("error:*timeout") == {"Timeout", "ReadTimeout", "readtimeout"}
-    assert types('error:"*timeout"') == set()
-    assert types(f"error:{quote(ODD_NAME)}") == {ODD_NAME}
-    assert types("error:*") == {"ValueError", *ERROR_TYPES}
-    assert {event.item_id for event in found("status:failed -error:*")} == {"no error"}
+    assert types("error_type:timeout") == {"Timeout"}
+    assert types("error_type:READTIMEOUT,Timeout") == {"Timeout", "ReadTimeout", "readtimeout"}
+    assert types("error_type:*timeout") == {"Timeout", "ReadTimeout", "readtimeout"}
+    assert types('error_type:"*timeout"') == set()
+    assert types("error_type:/^Read.*[^ä]$/") == {"ReadTimeout", "readtimeout"}
+    assert types(f"error_type:{quote(ODD_NAME)}") == {ODD_NAME}
 
 
 def test_a_word_is_looked_for_in_item_stage_worker_task_and_error() -> None:
@@ -221,6 +169,107 @@ def test_a_word_is_looked_for_in_item_stage_worker_task_and_error() -> None:
     }
     assert {event.kind for event in found('"no route"', tracker)} == {"retry", "retrying", "fail", "failed"}
     assert len(found("valueerror", tracker)) == len(found('"no route"', tracker))
+    assert found("no*route", tracker) == []
+
+
+def test_an_attempt_is_a_number_from_one_and_events_without_one_have_none() -> None:
+    assert {event.attempt for event in found("attempt:>=2")} == {2}
+    assert {event.attempt for event in found("attempt:<2")} == {1}
+    assert {event.attempt for event in found("attempt:0..5,7")} == {1, 2}
+    assert {event.attempt for event in found("-attempt:>0")} == {0}
+    assert found("attempt:70000..80000") == []
+    assert len(found("attempt:..70000")) == len(found("attempt:>0"))
+
+
+def test_a_duration_is_compared_as_it_is_recorded() -> None:
+    tracker = StatusTracker()
+    record = tracker.begin_run(STAGES)
+    for number, seconds in enumerate([0.1, 0.3, 1.5, None]):
+        record.task(number, 0, "work", "W", "complete", 1, duration=seconds)
+
+    def items(query: str) -> list[object]:
+        return [event.item_id for event in found(query, tracker)]
+
+    assert items("duration:100ms") == [0]
+    assert items("duration:<=0.3") == [0, 1]
+    assert items("duration:>300ms") == [2]
+    assert items("duration:..1.5s") == [0, 1, 2]
+    assert items("-duration:>=0s") == [3]
+
+
+def test_runs_are_told_apart_by_their_numbers() -> None:
+    assert {event.run for event in found("run:2")} == {2}
+    assert {event.run for event in found("run:1,2")} == {1, 2}
+    assert {event.run for event in found("run:>1")} == {2}
+    assert found("run:3") == []
+
+
+# Times
+
+
+def timed_log(*times: float, began_at: float = 1_000.0) -> EventLog:
+    """A log with one event of one item at each of these moments, in seconds since the run began."""
+    log = EventLog()
+    log.begin_run("timed", STAGES, began_at)
+    add_times(log, *times)
+    return log
+
+
+def add_times(log: EventLog, *times: float) -> None:
+    item = log.run_items(1)["x"]
+    for seconds in times:
+        at = log.started_at + seconds
+        log.append(at, item, 0, KIND_INDEX["queued"], 0, 0xFFFF, -1, NO_DURATION, -1)
+
+
+def test_after_and_before_meet_without_overlapping() -> None:
+    log = timed_log(0, 5, 10, 15)
+    assert search(log, "after:10s").rows.tolist() == [2, 3]
+    assert search(log, "before:10s").rows.tolist() == [0, 1]
+    assert search(log, "after:5s before:15s").rows.tolist() == [1, 2]
+
+
+def test_a_time_of_day_is_the_first_after_the_run_began_in_the_viewers_zone() -> None:
+    began = datetime(2026, 5, 1, 23, 0, tzinfo=EAST)
+    log = timed_log(0, 1_800, 3_600, 7_200, began_at=began.timestamp())
+    assert search(log, "after:23:30", zone=EAST).rows.tolist() == [1, 2, 3]
+    assert search(log, "after:0:00", zone=EAST).rows.tolist() == [2, 3]
+    assert search(log, 'before:"2026-05-02 00:30"', zone=EAST).rows.tolist() == [0, 1, 2]
+    assert search(log, "after:18:30", zone=UTC).rows.tolist() == [1, 2, 3]
+
+
+def test_last_counts_back_from_the_newest_event_and_drops_its_old_end() -> None:
+    log = timed_log(0, 50, 100)
+    result = search(log, "last:1m")
+    assert result.rows.tolist() == [1, 2]
+    add_times(log, 105, 140)
+    assert (result.update(), result.dropped, result.rows.tolist()) == (2, 1, [2, 3, 4])
+    add_times(log, 101)  # an event that comes late changes nothing about how old the others are
+    assert (result.update(), result.dropped, result.rows.tolist()) == (1, 1, [2, 3, 4, 5])
+
+
+def test_rows_that_come_or_go_in_between_count_as_all_being_replaced() -> None:
+    log = timed_log(0, 50, 100)
+    result = search(log, "-last:1m OR item:x before:60s")
+    assert result.rows.tolist() == [0, 1]
+    late = search(log, "-last:1m")
+    add_times(log, 130)
+    assert (result.update(), result.dropped, result.rows.tolist()) == (0, 0, [0, 1])
+    assert (late.update(), late.dropped, late.rows.tolist()) == (1, 0, [0, 1])
+    either = search(log, "before:20s OR last:1s")
+    add_times(log, 140)
+    assert (either.update(), either.dropped, either.rows.tolist()) == (2, 2, [0, 4])
+
+
+def test_a_moment_is_known_once_a_run_has_begun() -> None:
+    log = EventLog()
+    result = search(log, "after:10s")
+    log.begin_run("late", STAGES, 2_000.0)
+    add_times(log, 5, 15)
+    assert result.update() == 1
+
+
+# Results that grow
 
 
 def test_a_result_is_updated_with_new_rows_only() -> None:
@@ -249,121 +298,378 @@ def test_names_that_come_later_are_found_by_an_update() -> None:
 
 def test_rows_cannot_be_changed_by_who_got_them() -> None:
     rows = TRACKER.search("status:failed").rows
+    assert rows.dtype == np.int64
     with pytest.raises(ValueError, match="read-only"):
         rows[0] = 5
+
+
+def test_a_page_and_a_position_are_told_without_making_all_rows() -> None:
+    result = TRACKER.search("-status:failed")
+    rows = result.rows.tolist()
+    assert result.page(3, 9).tolist() == rows[3:9]
+    assert result.page(len(rows) - 2, len(rows) + 5).tolist() == rows[-2:]
+    positions = [result.position(row) for row in range(len(TRACKER.log) + 1)]
+    assert [at for at in positions if at is not None] == [*range(len(rows))]
+    assert [row for row, at in enumerate(positions) if at is not None] == rows
+
+
+# Regular expressions
+
+
+def test_an_expression_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conditions, "REGEX_LIMIT_S", 0.05)
+    tracker = StatusTracker()
+    record = tracker.begin_run(STAGES)
+    query = "status:queued item:/(a|aa)+$/"
+    result = tracker.search(query)
+    record.status("a" * 60 + "b", 0, "queued")
+    with pytest.raises(QueryError, match=r"given up after 0\.05 s; avoid repeats within repeats") as caught:
+        tracker.search(query)
+    assert query[caught.value.position : caught.value.end] == "/(a|aa)+$/"
+    for _ in range(2):
+        with pytest.raises(QueryError, match="given up"):
+            result.update()
+    assert len(result) == 0
+
+
+def test_an_expression_may_say_itself_that_case_matters() -> None:
+    assert {event.stage for event in found("stage:/^f/")} == {"Fetch"}
+    assert found("stage:/(?-i:^f)/") == []
 
 
 # Masks against a plain loop
 
 
-def loop_matches(log: EventLog, event: EventRow, term: Term) -> bool:
-    """What a term means, said for one event in the plainest way."""
-    hits = [value_matches(log, event, term.field, value.text, quoted=value.quoted) for value in term.values]
-    return any(hits) != term.negated
+def loop_matches(log: EventLog, event: EventRow, node: Node, newest: float) -> bool:
+    """What a query means, said for one event in the plainest way."""
+    if isinstance(node, Not):
+        return not loop_matches(log, event, node.part, newest)
+    if isinstance(node, (AllOf, AnyOf)):
+        answers = (loop_matches(log, event, part, newest) for part in node.parts)
+        return all(answers) if isinstance(node, AllOf) else any(answers)
+    return any(value_matches(log, event, node, at, newest) for at in range(len(node.values)))
 
 
-def value_matches(log: EventLog, event: EventRow, field: str | None, text: str, *, quoted: bool) -> bool:
-    if field == "status":
-        return event.is_status and event.kind == text
-    if field == "stage":
-        return event.stage.casefold() == text.casefold()
-    if field == "item":
-        pattern = re.escape(text) if quoted else ".*".join(map(re.escape, text.split("*")))
-        return re.fullmatch(pattern, str(event.item_id), re.DOTALL) is not None
-    if field == "error":
-        if event.error < 0:
-            return False
-        name, text = log.error(event.error).type_name.casefold(), text.casefold()
-        pattern = re.escape(text) if quoted else ".*".join(map(re.escape, text.split("*")))
-        return re.fullmatch(pattern, name, re.DOTALL) is not None
-    texts = [str(event.item_id), event.stage, event.worker, event.task]
-    if event.error >= 0:
-        error = log.error(event.error)
-        texts.append(f"{error.type_name}: {error.message}")
-    return any(text.casefold() in each.casefold() for each in texts if each is not None)
+def value_matches(log: EventLog, event: EventRow, term: Term, at: int, newest: float) -> bool:
+    value, field = term.values[at], term.field
+    error = log.error(event.error) if event.error >= 0 else None
+    error_text = f"{error.type_name}: {error.message}" if error else None
+    if field is None:
+        texts = [str(event.item_id), event.stage, event.worker, event.task, error_text]
+        return any(value.text.casefold() in text.casefold() for text in texts if text is not None)
+    if field in ("status", "event"):
+        return event.is_status == (field == "status") and event.kind == value.text
+    if field in ("attempt", "duration", "run"):
+        number = {"attempt": event.attempt or None, "duration": event.duration, "run": event.run}[field]
+        return number is not None and holds(term.meanings[at], number, single=field == "duration")
+    if field in ("after", "before", "last"):
+        return time_matches(log, event, field, term.meanings[at], newest)
+    text = {
+        "stage": event.stage,
+        "item": str(event.item_id),
+        "worker": event.worker,
+        "task": event.task,
+        "error": error_text,
+        "error_type": error.type_name if error else None,
+    }[field]
+    return text is not None and text_matches(text, value, field)
 
 
-_terms = st.one_of(
-    st.sampled_from(
-        [
-            "status:failed",
-            "status:queued,completed",
-            "stage:Fetch",
-            "stage:parse,SAVE",
-            "stage:none",
-            "item:1*",
-            "item:Page-*",
-            "item:*1*",
-            "item:*",
-            "item:\"(3, 'x')\"",
-            "item:P*g*-1*",
-            "error:ValueError",
-            "error:timeout,VALUEERROR",
-            "error:Read*",
-            "error:*",
-            "error:*TIMEOUTä",
-            'error:"Read*"',
-            "error:none",
-            f"error:{quote(ODD_NAME)}",
-            "fetch",
-            "W1",
-            "route",
-            '"to 2"',
-            "ÜNÏ",
-            "valueerror",
-            "e",
-            "nothing-has-this",
-        ]
-    ),
-    st.text("aegP1-3:", min_size=1, max_size=3).map('"{}"'.format),
-    st.text("eT*rR", min_size=1, max_size=4).map("error:{}".format),
-    st.sampled_from(ERROR_TYPES).map(lambda name: f"error:x,{quote(name)}"),
-    st.integers(0, 40).map("item:{}".format),
-)
-_queries = st.lists(st.tuples(st.sampled_from(["", "-"]), _terms).map("".join), max_size=3).map(" ".join)
+def holds(meaning: object, number: float, *, single: bool) -> bool:
+    assert isinstance(meaning, Interval)
+    low, high = (
+        float(np.float32(bound)) if single and math.isfinite(bound) else bound
+        for bound in (meaning.low, meaning.high)
+    )
+    above = number > low if meaning.low_open else number >= low
+    return above and (number < high if meaning.high_open else number <= high)
 
 
-@settings(max_examples=150, deadline=None)
-@given(query=_queries, status_rows_only=st.booleans())
+def time_matches(log: EventLog, event: EventRow, field: str, meaning: object, newest: float) -> bool:
+    if isinstance(meaning, Interval):
+        return event.time >= newest + meaning.low
+    assert isinstance(meaning, Moment)
+    limit = moment(log, meaning)
+    return event.time >= limit if field == "after" else event.time < limit
+
+
+def moment(log: EventLog, meaning: Moment) -> float:
+    what = meaning.what
+    if isinstance(what, float):
+        return log.started_at + what
+    if isinstance(what, datetime):
+        return (what if what.tzinfo else what.replace(tzinfo=EAST)).timestamp()
+    assert isinstance(what, clock_time)
+    began = datetime.fromtimestamp(log.started_at, EAST)
+    first = began.replace(
+        hour=what.hour, minute=what.minute, second=what.second, microsecond=what.microsecond
+    )
+    return (first if first >= began else first + timedelta(days=1)).timestamp()
+
+
+def text_matches(text: str, value: Text, field: str) -> bool:
+    flags = re.DOTALL if field == "item" else re.DOTALL | re.IGNORECASE
+    if value.style is Style.REGEX:
+        return re.search(value.text, text, flags & ~re.DOTALL) is not None
+    wanted = value.text
+    if field != "item":
+        text, wanted = text.casefold(), wanted.casefold()
+    pattern = (
+        re.escape(wanted) if value.style is Style.QUOTED else ".*".join(map(re.escape, wanted.split("*")))
+    )
+    find = re.search if field == "error" else re.fullmatch
+    return find(pattern, text, re.DOTALL) is not None
+
+
+def plain_loop(log: EventLog, query: str, *, status_rows_only: bool = False) -> list[int]:
+    events = log.page(range(log.first_row, log.next_row))
+    newest = max((event.time for event in events), default=-math.inf)
+    node = parse(query)
+    return [
+        event.row
+        for event in events
+        if (event.is_status or not status_rows_only) and loop_matches(log, event, node, newest)
+    ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(query=QUERIES, status_rows_only=st.booleans())
 def test_a_querys_mask_equals_a_plain_loop(query: str, status_rows_only: bool) -> None:
     log = TRACKER.log
-    terms = parse(query)
-    expected = [
-        event.row
-        for event in log.page(range(len(log)))
-        if (event.is_status or not status_rows_only) and all(loop_matches(log, event, term) for term in terms)
-    ]
-    assert search(log, query, status_rows_only=status_rows_only).rows.tolist() == expected
+    result = search(log, query, status_rows_only=status_rows_only, zone=EAST)
+    assert result.rows.tolist() == plain_loop(log, query, status_rows_only=status_rows_only)
 
 
-@settings(max_examples=30, deadline=None)
-@given(query=_queries, cuts=st.lists(st.integers(1, 12), min_size=1, max_size=4))
-def test_a_result_updated_bit_by_bit_equals_one_made_at_the_end(query: str, cuts: list[int]) -> None:
-    tracker = StatusTracker()
-    result = tracker.search(query)
-    for number, items in enumerate(cuts):
-        failing_tracker(items, seed=number, tracker=tracker)
+@settings(max_examples=25, deadline=None)
+@given(queries=st.lists(TERMS, min_size=17, max_size=40), word=st.sampled_from([" OR ", " OR -", " ", " -"]))
+def test_a_query_of_very_many_terms_equals_a_plain_loop(queries: list[str], word: str) -> None:
+    query = f"-({word.join(queries)}) OR {word.join(queries[:20])}"
+    assert search(TRACKER.log, query, zone=EAST).rows.tolist() == plain_loop(TRACKER.log, query)
+
+
+@st.composite
+def _growing_logs(draw: st.DrawFn) -> Iterator[EventLog]:
+    """A log, yielded again and again as it grows: several runs, odd numbers, events out of order."""
+    log = EventLog()
+    records = st.lists(
+        st.tuples(
+            st.floats(-2, 200, width=32),
+            st.integers(0, 6),
+            st.integers(0, 2),
+            st.integers(0, 9),
+            st.sampled_from([0, 1, 1, 2, 3, 65_535]),
+            st.sampled_from([0, 1, 0xFFFF, 0xFFFF]),
+            st.integers(-1, 2),
+            st.sampled_from([math.nan, math.nan, 0.0, 0.1, 0.125, 0.25, 0.5, 3.4e38]),
+            st.sampled_from([-1, -1, -1, 0, 1, 2]),
+        ),
+        max_size=8,
+    )
+    batches = draw(st.lists(st.tuples(st.booleans(), records), min_size=1, max_size=4))
+    for name in ("Fetch-W0", "Parse-W1", "W"):
+        assert log.worker_indexes[name] >= 0
+    for name in ("fetch", "work"):
+        assert log.task_indexes[name] >= 0
+    for number, name in enumerate(["ValueError", "Timeout", "ReadTimeoutÄ"]):
+        log.errors.index(type(name, (Exception,), {})(f"no route to {number}"))
+
+    def grow() -> Iterator[EventLog]:
+        run = 0
+        for begins, batch in batches:
+            if begins or not run:
+                run = log.begin_run("grown", STAGES, 1_000.0 + run)
+            for at, item, stage, *rest in batch:
+                ids = (item, f"Page-{item}", (item, "x"), f"ünï {item}", "7", 7.5, -1)
+                index = log.run_items(run)[ids[item]]
+                row = log.append(1_000 + at, index, log.stage_indexes(run)[stage], *rest)
+                log.notes[row] = {"error": "route", "note": item}
+            yield log
+
+    return grow()
+
+
+@settings(max_examples=200, deadline=None)
+@given(logs=_growing_logs(), query=QUERIES, status_rows_only=st.booleans())
+def test_a_result_updated_bit_by_bit_equals_a_plain_loop_and_one_made_at_the_end(
+    logs: Iterator[EventLog], query: str, status_rows_only: bool
+) -> None:
+    result: SearchResult | None = None
+    held: list[int] = []
+    for log in logs:
+        if result is None:
+            result = search(log, query, status_rows_only=status_rows_only, zone=EAST)
+            held = result.rows.tolist()
+        else:
+            dropped = result.dropped
+            added = result.update()
+            held = [*held, *result.page(len(result) - added, len(result)).tolist()][
+                result.dropped - dropped :
+            ]
+        expected = plain_loop(log, query, status_rows_only=status_rows_only)
+        assert result.rows.tolist() == expected
+        assert held == expected
+        assert search(log, query, status_rows_only=status_rows_only, zone=EAST).rows.tolist() == expected
+
+
+# Logs of many chunks, whose oldest are dropped
+
+
+def many_events(log: EventLog, count: int, first: int) -> None:
+    """Events of ever new items, a millisecond apart, with everything a query can ask for in turn."""
+    records = np.zeros(count, record_dtype())
+    numbers = np.arange(first, first + count)
+    items = log.run_items(1)
+    records["item"] = [items[f"item-{number // 3}"] for number in numbers.tolist()]
+    records["time"] = 1_000 + numbers / 1_000
+    records["kind"] = numbers % 10
+    records["stage"] = numbers // 5_000 % 3
+    records["attempt"] = numbers % 3
+    records["task"] = np.where(numbers % 10 < 6, 0xFFFF, numbers % 2)
+    records["worker"] = numbers % 4 - 1
+    records["duration"] = np.where(numbers % 5 == 0, np.nan, numbers % 100 / 100)
+    records["error"] = np.where(numbers % 10 == 3, numbers // 20_000 % 2, -1)
+    log.append_records(records)
+
+
+def big_log(max_events: int | None = None) -> EventLog:
+    log = EventLog(max_events)
+    log.begin_run("big", STAGES, 1_000.0)
+    for name in ("Fetch-W0", "Parse-W1", "W"):
+        assert log.worker_indexes[name] >= 0
+    for name in ("fetch", "work"):
+        assert log.task_indexes[name] >= 0
+    for name in ("ValueError", "Timeout"):
+        log.errors.index(type(name, (Exception,), {})("no route"))
+    return log
+
+
+BIG_QUERIES = (
+    "",
+    "status:failed",
+    "-status:failed error:timeout",
+    "stage:Fetch attempt:2 duration:>0.5",
+    "item:item-12345",
+    "item:*99 worker:W",
+    "timeout OR parse -task:work",
+    "e 1 -2",
+    "last:5s",
+    "last:10s status:failed,queued",
+    "-last:20s event:start",
+    "after:17s before:40s w",
+    "run:1 -item:item-1*",
+    "error_type:ValueError OR item:/00$/ OR duration:=0.25",
+)
+
+
+@pytest.mark.parametrize("query", BIG_QUERIES)
+def test_a_query_over_many_chunks_equals_a_plain_loop(query: str) -> None:
+    log = big_log()
+    result = search(log, query)
+    for first, count in ((0, 20_000), (20_000, 16_384), (36_384, 1), (36_385, 15_000)):
+        many_events(log, count, first)
         result.update()
-    assert result.rows.tolist() == tracker.search(query).rows.tolist()
+    expected = plain_loop(log, query)
+    assert result.rows.tolist() == expected
+    assert search(log, query).rows.tolist() == expected
+
+
+@pytest.mark.parametrize("query", BIG_QUERIES)
+def test_rows_that_the_log_has_dropped_leave_a_result(query: str) -> None:
+    log = big_log(3 * CHUNK_ROWS)
+    result = search(log, query)
+    held: list[int] = []
+    for first in range(0, 120_000, 12_000):
+        many_events(log, 12_000, first)
+        dropped = result.dropped
+        added = result.update()
+        held = [*held, *result.page(len(result) - added, len(result)).tolist()][result.dropped - dropped :]
+    assert log.first_row > 0
+    expected = plain_loop(log, query)
+    assert result.rows.tolist() == held == expected
+    assert search(log, query).rows.tolist() == expected
+
+
+def test_a_result_that_missed_what_was_dropped_goes_on_behind_it() -> None:
+    log = big_log(2 * CHUNK_ROWS)
+    result = search(log, "status:failed")
+    for first in range(0, 100_000, 10_000):
+        many_events(log, 10_000, first)
+    result.update()
+    assert result.rows.tolist() == plain_loop(log, "status:failed")
+    assert (result.dropped, result.update()) == (0, 0)
 
 
 # Many texts at once
 
 _TEXTS = [f"{'Page' if n % 7 else 'pägE'}-{n * n % 10_007}" for n in range(3 * SEGMENT_TEXTS + 100)]
-_INDEX = TextIndex(_TEXTS.__getitem__)
+
+
+def _texts(first: int, stop: int) -> list[str]:
+    return _TEXTS[first:stop]
+
+
+_INDEX = TextIndex(_texts)
 _wildcards = st.text("agP*-01ä", max_size=4).map(TextPattern.wildcard)
-_substrings = st.text("aeg-01ä", min_size=1, max_size=3).map(lambda text: TextPattern((text,)))
+_substrings = st.text("aeg-01ä\nß", min_size=1, max_size=3).map(lambda text: TextPattern((text,)))
 
 
 @settings(max_examples=60, deadline=None)
-@given(pattern=st.one_of(_wildcards, _substrings), first=st.integers(0, 2 * SEGMENT_TEXTS))
-def test_the_text_index_finds_what_a_plain_loop_finds(pattern: TextPattern, first: int) -> None:
-    stop = len(_TEXTS)
-    expected = [pattern.matches(text) for text in _TEXTS[first:stop]]
-    assert _INDEX.find(pattern, first, stop).tolist() == expected
+@given(
+    pattern=st.one_of(_wildcards, _substrings),
+    first=st.integers(0, 2 * SEGMENT_TEXTS),
+    missing=st.integers(0, 2_000),
+    ignore_case=st.booleans(),
+)
+def test_the_text_index_finds_what_a_plain_loop_finds(
+    pattern: TextPattern, first: int, missing: int, ignore_case: bool
+) -> None:
+    stop = len(_TEXTS) - missing
+    if ignore_case:
+        pattern = TextPattern(
+            tuple(piece.casefold() for piece in pattern.pieces), pattern.at_start, pattern.at_end
+        )
+    texts = (text.casefold() if ignore_case else text for text in _TEXTS[first:stop])
+    expected = [*map(pattern.matches, texts)]
+    assert _INDEX.find(pattern, first, stop, ignore_case=ignore_case).tolist() == expected
+
+
+def test_the_text_index_keeps_texts_apart_that_hold_line_ends() -> None:
+    texts = [f"{n}\n{n}" if n % 3 else "ß" for n in range(SEGMENT_TEXTS)]
+    index = TextIndex(lambda first, stop: texts[first:stop])
+    for word, expected in (("4\n4", "4\n4"), ("ss", "ß"), ("\n1", "\n1")):
+        hits = index.find(TextPattern((word,)), 0, len(texts), ignore_case=True).tolist()
+        assert hits == [expected in text for text in texts]
+
+
+def test_the_text_index_grows_a_segment_and_forgets_those_before_one() -> None:
+    texts = [str(n) for n in range(3 * SEGMENT_TEXTS)]
+    index = TextIndex(lambda first, stop: texts[first:stop])
+    for stop in (600, 700, 2_000, SEGMENT_TEXTS - 1, SEGMENT_TEXTS, len(texts)):
+        hits = index.find(TextPattern(("77",)), 0, stop).tolist()
+        assert hits == ["77" in text for text in texts[:stop]]
+    size = index.memory_bytes()
+    index.forget_before(2 * SEGMENT_TEXTS + 5)
+    assert 0 < index.memory_bytes() < size / 2
+
+
+def test_the_text_index_is_prepared_some_segments_at_a_time() -> None:
+    texts = [str(n) for n in range(3 * SEGMENT_TEXTS + 50)]
+    asked: list[int] = []
+
+    def some(first: int, stop: int) -> list[str]:
+        asked.append(first // SEGMENT_TEXTS)
+        return texts[first:stop]
+
+    index = TextIndex(some)
+    index.prepare(0, len(texts), segments=2)
+    assert asked == [0, 1]
+    index.prepare(0, len(texts), segments=2)
+    index.prepare(0, len(texts), segments=2)
+    assert asked == [0, 1, 2]
 
 
 @given(st.text("ab*", max_size=6), st.text("ab", max_size=8))
 def test_a_wildcard_stands_for_any_text(wildcard: str, text: str) -> None:
-    expected = re.fullmatch(".*".join(map(re.escape, wildcard.split("*"))), text) is not None
-    assert TextPattern.wildcard(wildcard).matches(text) == expected
+    pattern = ".*".join(map(re.escape, wildcard.split("*")))
+    assert TextPattern.wildcard(wildcard).matches(text) == (re.fullmatch(pattern, text) is not None)
+    assert TextPattern.containing(wildcard).matches(text) == (re.search(pattern, text) is not None)

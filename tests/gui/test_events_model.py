@@ -10,6 +10,8 @@ from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
 from antflow_core.exceptions import QueryError
+from antflow_core.history.event_log import EventLog
+from antflow_core.history.storage import CHUNK_ROWS
 from antflow_gui.models.events import (
     COLUMN_NAMES,
     ERROR,
@@ -122,6 +124,68 @@ def test_task_events_never_become_rows(model: EventsModel) -> None:
     assert model.rowCount() == 0
 
 
+def test_task_events_become_rows_where_the_query_names_them(model: EventsModel) -> None:
+    run = InventedRun()
+    run.complete("a")
+    run.fail("b", ValueError("bad"))
+    model.set_history(run.log)
+    model.set_query("event:fail OR status:failed")
+    assert [_text(model, row, STATUS) for row in range(model.rowCount())] == ["fail · work", "failed"]
+    assert (model.total_events, model.index(0, 0).data(STATUS_ROLE)) == (8, "fail")
+    model.set_query("task:work")
+    assert model.rowCount() == 2
+    model.set_query("-event:fail b")
+    assert model.rowCount() == 3
+    assert model.total_events == 6
+
+
+def test_rows_that_get_too_old_are_removed_in_one_batch(model: EventsModel, qtbot: QtBot) -> None:
+    run = InventedRun()
+    run.complete("a")
+    model.set_history(run.log)
+    model.set_query("last:25ms")
+    assert model.rowCount() == 3
+    assert _text(model, 0, STATUS) == "queued"
+    changes: list[tuple[str, int, int]] = []
+
+    def note_removal(_parent: QModelIndex, first: int, last: int) -> None:
+        changes.append(("removed", first, last))
+
+    def note_insertion(_parent: QModelIndex, first: int, last: int) -> None:
+        changes.append(("inserted", first, last))
+
+    model.rowsRemoved.connect(note_removal)
+    model.rowsInserted.connect(note_insertion)
+    run.put("b", "Fetch", "queued")
+    model.refresh()
+    assert changes == [("removed", 0, 0), ("inserted", 2, 2)]
+    assert [_text(model, row, STATUS) for row in range(3)] == ["in progress", "completed", "queued"]
+
+
+def test_events_that_the_log_drops_leave_rows_and_counts(model: EventsModel) -> None:
+    run = InventedRun(log=EventLog(2 * CHUNK_ROWS))
+    model.set_history(run.log)
+    for number in range(CHUNK_ROWS):
+        run.complete(number)
+        if number % 1_000 == 0:
+            model.refresh()
+    model.refresh()
+    held = len(run.log)
+    assert run.log.first_row > 0
+    assert model.rowCount() == model.total_events == held
+    assert sum(model.event_counts().values()) == held
+    assert model.row_of(run.log.first_row) == 0
+    assert model.cells(held - 1).log_row == run.log.next_row - 1
+
+
+def test_completions_come_from_the_history_that_is_shown(model: EventsModel) -> None:
+    run = InventedRun()
+    run.complete("a")
+    assert model.completions("stage:", 6).candidates == ()
+    model.set_history(run.log)
+    assert [each.text for each in model.completions("stage:", 6).candidates] == ["Fetch", "Parse"]
+
+
 def test_a_faulty_query_is_refused_and_the_old_result_stays(model: EventsModel) -> None:
     run = InventedRun()
     run.complete("a")
@@ -201,5 +265,9 @@ def test_the_model_keeps_qts_rules_while_it_grows_and_is_filtered(
     model.set_query("status:completed")
     run.repeat(1)
     model.refresh()
+    model.set_query("last:1s OR -status:queued last:10s")
+    for number in range(100):
+        run.complete(number)
+        model.refresh()
     model.set_history(None)
     qtmodeltester.check(model, force_py=False)  # type: ignore[no-untyped-call]  # pytest-qt leaves it untyped

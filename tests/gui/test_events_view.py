@@ -11,6 +11,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSlider
 from pytestqt.qtbot import QtBot
 
+from antflow_core.history import conditions
+from antflow_core.history.event_log import EventLog
+from antflow_core.history.storage import CHUNK_ROWS
 from antflow_gui.models.events import COLUMN_NAMES, ITEM, EventsModel
 from antflow_gui.theme import Theme
 from antflow_gui.views.events import EventsView
@@ -73,12 +76,12 @@ def test_a_faulty_query_is_explained_and_the_result_stays(view: EventsView, qtbo
     view.set_query("status:failed")
     QTest.keyClicks(view.search_box, " colour:red")
     QTest.keyClick(view.search_box, Qt.Key.Key_Return)
-    assert "colour" in view.fault_label.text()
-    assert view.fault_label.isVisible()
+    assert "colour" in view.fault.words
+    assert view.fault.isVisible()
     assert not view.count_label.isVisible()
     assert (view.query, view.model.rowCount()) == ("status:failed", 2)
     view.set_query("")
-    assert not view.fault_label.isVisible()
+    assert not view.fault.isVisible()
     assert view.count_label.isVisible()
 
 
@@ -206,6 +209,66 @@ def test_the_context_menu_filters_by_what_the_row_says(view: EventsView, qtbot: 
     menu.hide()
     assert view.query == "stage:Parse status:queued"
     assert chosen.args == [21]
+
+
+def test_a_task_events_row_is_filtered_by_its_event(view: EventsView, qtbot: QtBot) -> None:
+    view.set_history(_run_with_failures().log)
+    view.set_query("event:fail")
+    assert view.count_label.text() == "70 events · 2 match"
+    place = view.table.visualRect(view.model.index(0, ITEM)).center()
+    view.table.customContextMenuRequested.emit(place)
+    assert view.menu.by_status_action.text() == "Filter by event fail"
+    view.menu.by_stage_action.trigger()
+    view.menu.by_status_action.trigger()
+    view.menu.hide()
+    assert view.query == "event:fail"
+    view.table.grab()
+
+
+def test_rows_that_leave_above_do_not_move_those_that_are_read(view: EventsView, qtbot: QtBot) -> None:
+    run = InventedRun()
+    for number in range(200):
+        run.complete(number)
+    view.set_history(run.log)
+    view.set_query("last:3s")
+    assert view.model.rowCount() == 301
+    _settle(view, qtbot)
+    bar = view.table.verticalScrollBar()
+    bar.triggerAction(TO_START)
+    bar.setValue(100)
+    read = view.model.cells(view.table.rowAt(0)).log_row
+    for number in range(10):
+        run.complete(f"late {number}")
+    view.refresh()
+    _settle(view, qtbot)
+    assert view.model.rowCount() == 301
+    assert view.model.cells(view.table.rowAt(0)).log_row == read
+
+
+def test_an_expression_that_gets_too_slow_is_said_and_the_result_stays(
+    view: EventsView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conditions, "REGEX_LIMIT_S", 0.05)
+    run = _run_with_failures()
+    view.set_history(run.log)
+    view.set_query("item:/^(a|aa)+$|late/")
+    assert view.model.rowCount() == 3
+    run.complete("a" * 60 + "b")
+    view.refresh()
+    assert "given up" in view.fault.words
+    assert view.model.rowCount() == 3
+    view.set_query("")
+    assert (view.fault.words, view.model.rowCount()) == ("", 69)
+
+
+def test_what_a_limited_log_has_dropped_is_counted(view: EventsView) -> None:
+    run = InventedRun(log=EventLog(2 * CHUNK_ROWS))
+    view.set_history(run.log)
+    for number in range(CHUNK_ROWS):
+        run.complete(number)
+    view.refresh()
+    assert view.count_label.text() == "32,768 events · 16,384 older ones dropped"
+    assert view.chips.chips["completed"].count == view.model.event_counts()["completed"]
 
 
 def test_the_empty_table_says_why(view: EventsView, qtbot: QtBot) -> None:
