@@ -11,6 +11,7 @@
     stage           Stage and its validation
     pipeline        Pipeline: lifecycle and reading
     builder         PipelineBuilder, quick pipelines
+    executor        AsyncExecutor: single tasks in the style of concurrent.futures
     engine          what runs a pipeline
     context         what a task may ask of its worker; how a host watches pipelines start
     tracker         StatusTracker: the log, callbacks, questions
@@ -18,6 +19,9 @@
     display         terminal dashboards
     link            how a viewer meets a run
     scripts         pipeline scripts: read, load, run
+    reports         what a recording is told as in a terminal
+    telemetry       OpenTelemetry spans, counters and durations
+    fast_loop       a faster event loop where one is installed
     resources       files that come with the package
     utils           three functions that old scripts import
 """
@@ -32,6 +36,13 @@ from antflow_core._version import __version__
 if TYPE_CHECKING:
     from antflow_core.builder import PipelineBuilder
     from antflow_core.context import call_rate_has_capacity, concurrency_limit, rate_limit, set_task_status
+    from antflow_core.display import (
+        BaseDashboard,
+        CompactDashboard,
+        DetailedDashboard,
+        FullDashboard,
+        ProgressDisplay,
+    )
     from antflow_core.engine.retry import ExponentialBackoff
     from antflow_core.exceptions import (
         AntFlowError,
@@ -42,8 +53,12 @@ if TYPE_CHECKING:
         StageValidationError,
         TaskFailedError,
     )
+    from antflow_core.executor import AsyncExecutor, AsyncFuture, WaitStrategy
+    from antflow_core.fast_loop import install_fast_loop
+    from antflow_core.history.search import SearchResult
     from antflow_core.pipeline import Pipeline
     from antflow_core.stage import Stage
+    from antflow_core.telemetry import configure_telemetry, telemetry_enabled
     from antflow_core.tracker import StatusTracker
     from antflow_core.types import (
         DashboardProtocol,
@@ -65,19 +80,27 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AntFlowError",
+    "AsyncExecutor",
+    "AsyncFuture",
+    "BaseDashboard",
+    "CompactDashboard",
     "DashboardProtocol",
     "DashboardSnapshot",
+    "DetailedDashboard",
     "ErrorSummary",
     "ExecutorShutdownError",
     "ExponentialBackoff",
     "FailedItem",
+    "FullDashboard",
     "Pipeline",
     "PipelineBuilder",
     "PipelineError",
     "PipelineResult",
     "PipelineStats",
+    "ProgressDisplay",
     "QueryError",
     "ScriptError",
+    "SearchResult",
     "Stage",
     "StageStats",
     "StageValidationError",
@@ -88,14 +111,18 @@ __all__ = [
     "TaskEventType",
     "TaskFailedError",
     "TaskFunc",
+    "WaitStrategy",
     "WorkerMetrics",
     "WorkerState",
     "WorkerStatus",
     "__version__",
     "call_rate_has_capacity",
     "concurrency_limit",
+    "configure_telemetry",
+    "install_fast_loop",
     "rate_limit",
     "set_task_status",
+    "telemetry_enabled",
 ]
 
 _HOMES = {
@@ -105,6 +132,13 @@ _HOMES = {
         "concurrency_limit",
         "rate_limit",
         "set_task_status",
+    ),
+    "display": (
+        "BaseDashboard",
+        "CompactDashboard",
+        "DetailedDashboard",
+        "FullDashboard",
+        "ProgressDisplay",
     ),
     "engine.retry": ("ExponentialBackoff",),
     "exceptions": (
@@ -116,8 +150,12 @@ _HOMES = {
         "StageValidationError",
         "TaskFailedError",
     ),
+    "executor": ("AsyncExecutor", "AsyncFuture", "WaitStrategy"),
+    "fast_loop": ("install_fast_loop",),
+    "history.search": ("SearchResult",),
     "pipeline": ("Pipeline",),
     "stage": ("Stage",),
+    "telemetry": ("configure_telemetry", "telemetry_enabled"),
     "tracker": ("StatusTracker",),
     "types": (
         "DashboardProtocol",
@@ -140,7 +178,17 @@ _HOMES = {
 """Where each name lives. Nothing is loaded before it is asked for: many commands need only a few of them."""
 
 
-_SUBMODULES = ("context", "display", "exceptions", "pipeline", "tracker", "types", "utils")
+_SUBMODULES = (
+    "context",
+    "display",
+    "exceptions",
+    "executor",
+    "pipeline",
+    "telemetry",
+    "tracker",
+    "types",
+    "utils",
+)
 """What ``import antflow`` makes reachable as attributes in AntFlow, and so in scripts written for it."""
 
 

@@ -43,9 +43,9 @@ class PipelineBuilder:
         self._tracker = tracker
         return self
 
-    def collect_results(self, collect: bool = True) -> PipelineBuilder:
+    def collect_results(self, enabled: bool = True) -> PipelineBuilder:
         """Whether results are kept."""
-        self._collect_results = collect
+        self._collect_results = enabled
         return self
 
     def build(self) -> Pipeline:

@@ -71,6 +71,13 @@ class WorkerContext(WorkerState):
             self.worker_name, self.stage, self.processed, self.failed, self.processing_s, self.last_active
         )
 
+    def count_on_from(self, before: WorkerContext) -> None:
+        """Begin with what a worker had done."""
+        self.processed = before.processed
+        self.failed = before.failed
+        self.processing_s = before.processing_s
+        self.last_active = before.last_active
+
     def set_status_text(self, text: str, min_interval_s: float) -> bool:
         """Show `text` as the current task unless this item showed one less than `min_interval_s` ago."""
         if self.status == "idle":

@@ -8,6 +8,7 @@
     ├── TaskFailedError          a task of the user's raised; the original is kept
     ├── ExecutorShutdownError    work was given to an executor that is shut down
     ├── ScriptError              a pipeline script cannot be read, run or used
+    ├── RunFileError             a run file cannot be made, opened or read
     └── QueryError               a search query is faulty (also a ValueError)
 """
 
@@ -29,7 +30,10 @@ class StageValidationError(PipelineError):
 
 
 class TaskFailedError(AntFlowError):
-    """A task raised.
+    """A task raised; for scripts that wrap errors themselves.
+
+    As in AntFlow nothing here raises it: results, callbacks and the error summary show what the task raised,
+    and one that a task raises is an error like any other.
 
     Args:
         task_name: Name of the task that failed.
@@ -57,6 +61,18 @@ class ScriptError(AntFlowError):
     def __init__(self, message: str, path: Path, line: int | None = None) -> None:
         self.path = path
         self.line = line
+        super().__init__(message)
+
+
+class RunFileError(AntFlowError):
+    """A run file cannot be made, opened or read; the message names the file, what is wrong and a remedy.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, message: str, path: Path) -> None:
+        self.path = path
         super().__init__(message)
 
 

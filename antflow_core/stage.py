@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
+import operator
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -44,8 +46,10 @@ class Stage:
         task_wait: Seconds to wait after the given failed attempt (from 1), instead of `task_wait_seconds`;
             for ``per_stage`` too.
         retry_on: Errors worth another attempt; any other fails the item at once.
-        timeout: Seconds an attempt at a task may take.
-        executor: Runs this stage's tasks, in threads, processes or on a cluster.
+        timeout: Seconds an attempt at a task may take, waiting for a place in the executor included.
+        executor: Runs this stage's tasks, in threads, processes or on a cluster; what goes to another process
+            must pickle. Keep it open until the pipeline has ended: once it is shut down or broken, items fail
+            here without another attempt.
     """
 
     name: str
@@ -56,7 +60,7 @@ class Stage:
     task_wait_seconds: float = 1.0
     stage_attempts: int = 3
     unpack_args: bool = False
-    task_concurrency_limits: dict[str, int] = field(default_factory=dict)
+    task_concurrency_limits: dict[str, int] | None = field(default_factory=dict)
     on_success: Callable[..., Any] | None = None
     on_failure: Callable[..., Any] | None = None
     on_skip: Callable[..., Any] | None = None
@@ -83,6 +87,15 @@ class Stage:
         self._check_callables()
         self._check_executor()
 
+    def set_workers(self, workers: int) -> None:
+        """Have another number of workers; a pipeline that runs follows with its own `set_workers`.
+
+        Raises:
+            StageValidationError: It is no whole number, or less than 1.
+        """
+        self._check_workers(workers)
+        self.workers = workers
+
     def capacity(self) -> int | None:
         """Places in the input queue; None for no limit, 0 for a pull stage, which has no queue."""
         if self.pull:
@@ -99,9 +112,7 @@ class Stage:
         name: object = self.name
         if not isinstance(name, str) or not name:
             raise StageValidationError(f"Stage name must be a non-empty str, got {name!r}")
-        self._require_int("workers", self.workers)
-        if self.workers < 1:
-            raise self._fault(f"must have at least 1 worker, got {self.workers}")
+        self._check_workers(self.workers)
         tasks: object = self.tasks
         if not isinstance(tasks, Sequence):
             raise self._fault(f"tasks must be a list of functions, got {tasks!r}")
@@ -109,6 +120,11 @@ class Stage:
             raise self._fault("must have at least one task")
         for task in self.tasks:
             self._check_task(task)
+
+    def _check_workers(self, workers: int) -> None:
+        self._require_int("workers", workers)
+        if workers < 1:
+            raise self._fault(f"must have at least 1 worker, got {workers}")
 
     def _check_task(self, task: Any) -> None:
         if inspect.iscoroutine(task):
@@ -139,16 +155,16 @@ class Stage:
             raise self._fault(f"retry_on must be a tuple of exception classes, got {kinds!r}")
 
     def _check_limits(self) -> None:
-        limits: object = self.task_concurrency_limits
+        limits: object = self.task_concurrency_limits or {}
         if not isinstance(limits, Mapping):
             raise self._fault(f"task_concurrency_limits must be a dict by task name, got {limits!r}")
         known = {task_name(task) for task in self.tasks}
-        unknown = sorted(name for name in self.task_concurrency_limits if name not in known)
+        unknown = sorted(name for name in limits if name not in known)
         if unknown:
             raise self._fault(
                 f"task_concurrency_limits names unknown task(s) {unknown}; it has {sorted(known)}"
             )
-        for name, limit in self.task_concurrency_limits.items():
+        for name, limit in limits.items():
             self._require_at_least_one(f"task_concurrency_limits[{name!r}]", limit)
         if self.queue_capacity is not None:
             self._require_int("queue_capacity", self.queue_capacity)
@@ -177,8 +193,15 @@ class Stage:
             return
         if not callable(getattr(self.executor, "submit", None)):
             raise self._fault(f"executor must be a concurrent.futures.Executor, got {self.executor!r}")
+        for field_name in ("call_concurrency", "call_rate"):
+            if getattr(self, field_name) is not None:
+                raise self._fault(
+                    f"{field_name} does not go with an executor: its tasks do not run on the loop that would "
+                    "enforce it; limit the stage's workers instead"
+                )
         # Threads need no pickling, and clusters bring picklers of their own that take more than pickle does.
-        if any(kind.__name__ == "ProcessPoolExecutor" for kind in type(self.executor).__mro__):
+        homes = {kind.__module__ for kind in type(self.executor).__mro__}
+        if homes & {"concurrent.futures.process", "concurrent.futures.interpreter"}:
             for task in self.tasks:
                 self._check_picklable(task)
 
@@ -192,11 +215,15 @@ class Stage:
             ) from error
 
     def _require_int(self, field_name: str, value: object) -> None:
-        if not isinstance(value, int) or isinstance(value, bool):
+        try:
+            operator.index(value)  # type: ignore[arg-type]  # numpy's integers are whole numbers too
+        except TypeError:
+            raise self._fault(f"{field_name} must be a whole number, got {value!r}") from None
+        if isinstance(value, bool):
             raise self._fault(f"{field_name} must be a whole number, got {value!r}")
 
     def _require_number(self, field_name: str, value: object) -> None:
-        if not isinstance(value, int | float) or isinstance(value, bool):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
             raise self._fault(f"{field_name} must be a number, got {value!r}")
 
     def _require_positive(self, field_name: str, value: float) -> None:

@@ -6,13 +6,13 @@ import asyncio
 import inspect
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from antflow_core.history.answers import event_at, status_event, status_metadata
+from antflow_core.history.answers import status_metadata
 from antflow_core.history.event_log import EventLog
+from antflow_core.history.questions import Questions
 from antflow_core.history.records import KIND_INDEX, NO_DURATION, NO_ERROR, NO_TASK
 from antflow_core.history.steps import (
     WriteCompleted,
@@ -21,20 +21,14 @@ from antflow_core.history.steps import (
     queued_writer,
     taken_writer,
 )
-from antflow_core.types import (
-    ErrorSummary,
-    FailedItem,
-    StatusEvent,
-    StatusType,
-    TaskEvent,
-    TaskEventType,
-)
+from antflow_core.types import StatusEvent, StatusType, TaskEvent, TaskEventType
 
 if TYPE_CHECKING:
-    from antflow_core.history.search import SearchResult
+    from antflow_core.pipeline import Pipeline
 
 StatusCallback = Callable[[StatusEvent], object]
 TaskCallback = Callable[[TaskEvent], object]
+ValueListener = Callable[[int, int, int, Any], None]
 
 logger = logging.getLogger("antflow.tracker")
 
@@ -47,7 +41,17 @@ _CALLBACK_NAMES: Final[dict[TaskEventType, str]] = {
 _CALLBACKS: Final = frozenset({"on_status_change", *_CALLBACK_NAMES.values()})
 
 
-class StatusTracker:
+class RunWatcher(Protocol):
+    """Is told which pipelines report to a tracker; everything is called on the loop's thread."""
+
+    def run_started(self, run: int, pipeline: Pipeline) -> None:
+        """A pipeline begins, or goes on after its end, under this number; nothing is queued yet."""
+
+    def run_ended(self, run: int) -> None:
+        """All its workers have ended."""
+
+
+class StatusTracker(Questions):
     """Follows every item through the pipelines it is given to.
 
     Callbacks may be plain or async and are called at the event, in order per item; an async one (whatever
@@ -71,6 +75,11 @@ class StatusTracker:
     Attributes:
         log: The packed events themselves.
         silent: Nobody is to be called back, so that events which come together may be written together.
+        running: The pipelines that report to it now, by the numbers of their runs.
+        watchers: Who is told of the pipelines; what one raises is logged.
+        value_listeners: Who is told of each value that comes to a stage, with the log's indexes of run and
+            item and the stage's place in its pipeline; a result comes with the place after the last one. Only
+            while there are some when a pipeline starts is anything done for it.
     """
 
     silent: bool
@@ -85,7 +94,10 @@ class StatusTracker:
         *,
         max_events: int | None = None,
     ) -> None:
-        self.log = EventLog(max_events)
+        super().__init__(EventLog(max_events))
+        self.running: dict[int, Pipeline] = {}
+        self.watchers: list[RunWatcher] = []
+        self.value_listeners: list[ValueListener] = []
         self.on_status_change = on_status_change
         self.on_task_start = on_task_start
         self.on_task_complete = on_task_complete
@@ -102,97 +114,17 @@ class StatusTracker:
         """Open a run over some stages; what its pipeline reports goes through the recorder."""
         return RunRecorder(self, name, stages)
 
-    def get_status(self, item_id: Any) -> StatusEvent | None:
-        """An item's latest status event, None for an id never seen."""
-        row = max(map(self.log.latest_row, self.log.items_with_id(item_id)), default=-1)
-        return None if row < 0 else self._status_event(row)
+    def announce_start(self, run: int, pipeline: Pipeline) -> None:
+        """Tell the watchers of a run's beginning."""
+        self.running[run] = pipeline
+        for watcher in self.watchers.copy():
+            _tell(watcher.run_started, run, pipeline)
 
-    def get_by_status(self, status: StatusType) -> list[StatusEvent]:
-        """The latest events of all items whose current status it is, in first-seen order of the items."""
-        rows = map(self.log.latest_row, self.log.items_with_status(status))
-        return [self._status_event(row) for row in rows if row >= 0]
-
-    def get_stats(self) -> dict[str, int]:
-        """How many items are in each status now; every status is there."""
-        return self.log.status_counts()
-
-    def get_history(self, item_id: Any) -> list[StatusEvent]:
-        """All status events of an item in order, over all runs."""
-        return [event for event in self._events(item_id) if isinstance(event, StatusEvent)]
-
-    def get_task_history(self, item_id: Any) -> list[TaskEvent]:
-        """All task events of an item in order, over all runs."""
-        return [event for event in self._events(item_id) if isinstance(event, TaskEvent)]
-
-    def get_tracked_ids(self) -> list[Any]:
-        """Every id seen, in first-seen order, each once; not those whose events have all been dropped."""
-        return list(dict.fromkeys(self.log.item_ids()))
-
-    def get_failed_items(self) -> list[FailedItem]:
-        """The items that are failed now, in the order they failed."""
-        lost = [
-            FailedItem(lost.item_id, lost.message, lost.error_type, lost.stage, lost.attempts, lost.time)
-            for lost in self.log.lost_failures()
-        ]
-        rows = sorted(map(self.log.latest_row, self.log.items_with_status("failed")))
-        return lost + [self._failed_item(row) for row in rows]
-
-    def get_error_summary(self) -> ErrorSummary:
-        """The failed items, counted by type of error and by stage."""
-        failed = self.get_failed_items()
-        by_type = Counter(item.error_type for item in failed)
-        by_stage = Counter(item.stage for item in failed)
-        return ErrorSummary(len(failed), dict(by_type), dict(by_stage), failed)
-
-    def subscribe(self, listener: Callable[[range], None]) -> Callable[[], None]:
-        """Have the row numbers of new events announced.
-
-        Args:
-            listener: Called with a range of absolute rows of `log`, on the loop's thread and at most once per
-                loop tick. What is written where no loop runs is announced with the next rows written inside
-                one, or by `log.flush()`. An exception in it is logged.
-
-        Returns:
-            What ends the subscription; calling that again does nothing.
-        """
-        return self.log.subscribe(listener)
-
-    def search(self, query: str = "", *, status_rows_only: bool = False) -> SearchResult:
-        """The events that match a query, see `antflow_core.history.query` for the language.
-
-        Args:
-            query: Empty for every event.
-            status_rows_only: Leave task events out whatever the query says.
-
-        Raises:
-            QueryError: The query is faulty; the error says where, and what was probably meant.
-        """
-        from antflow_core.history.search import (
-            search,
-        )  # late, because it loads numpy
-
-        return search(self.log, query, status_rows_only=status_rows_only)
-
-    def _status_event(self, row: int) -> StatusEvent:
-        return status_event(self.log, self.log.event(row))
-
-    def _events(self, item_id: Any) -> list[StatusEvent | TaskEvent]:
-        rows: list[int] = []
-        for item in self.log.items_with_id(item_id):
-            rows += self.log.rows_of_item(item).tolist()
-        return [event_at(self.log, row) for row in sorted(rows)]
-
-    def _failed_item(self, row: int) -> FailedItem:
-        event = self.log.event(row)
-        metadata = status_event(self.log, event).metadata
-        return FailedItem(
-            event.item_id,
-            str(metadata.get("error", "Unknown error")),
-            str(metadata.get("error_type", "Exception")),
-            event.stage,
-            max(event.attempt, 1),
-            event.time,
-        )
+    def announce_end(self, run: int) -> None:
+        """Tell the watchers of a run's end."""
+        self.running.pop(run, None)
+        for watcher in self.watchers.copy():
+            _tell(watcher.run_ended, run)
 
 
 class StepWriters(NamedTuple):
@@ -201,12 +133,12 @@ class StepWriters(NamedTuple):
     Attributes:
         taken: It took an item and starts its first task, at the first attempt.
         completed: It completed its last task at the first attempt, and with it the stage.
-        passed: The same, and the item is queued at the next stage; None at the last stage.
+        passed: The same, and the item is queued at the next stage, where there is one.
     """
 
     taken: WriteOne
     completed: WriteCompleted
-    passed: WriteCompleted | None
+    passed: WriteCompleted
 
 
 class RunRecorder:
@@ -215,11 +147,11 @@ class RunRecorder:
     Attributes:
         run: Number of the run in the tracker's log.
         tracker: Whose log it is.
+        wall_offset: Added to a moment of `time.perf_counter` it gives the Unix seconds that events hold.
     """
 
     __slots__ = (
         "_append",
-        "_clock",
         "_errors",
         "_items",
         "_log",
@@ -228,12 +160,13 @@ class RunRecorder:
         "_workers",
         "run",
         "tracker",
+        "wall_offset",
     )
 
     def __init__(self, tracker: StatusTracker, name: str, stages: Sequence[str]) -> None:
         started_at = time.time()
         # One wall anchor a run, then the monotonic clock: a clock set back must not turn events around.
-        self._clock = started_at - perf_counter()
+        self.wall_offset = started_at - perf_counter()
         self.tracker = tracker
         self._log = log = tracker.log
         self.run = log.begin_run(name, stages, started_at)
@@ -255,6 +188,7 @@ class RunRecorder:
         duration: float | None = None,
         error: BaseException | None = None,
         metadata: dict[str, Any] | None = None,
+        quietly: bool = False,
     ) -> Awaitable[None] | None:
         """Record a change of an item's status and call back.
 
@@ -265,6 +199,7 @@ class RunRecorder:
             attempt: The attempt the event belongs to; in ``retrying`` the coming one.
             duration: For the end of an attempt, the seconds its tasks took together.
             metadata: What the event carries besides ``attempt``, ``retry``, ``error`` and ``error_type``.
+            quietly: Call nobody back.
 
         Returns:
             None where nothing is to be waited for, else an awaitable that never raises.
@@ -276,12 +211,12 @@ class RunRecorder:
         kind, stage_index = KIND_INDEX[status], self._stages[stage]
         spent = NO_DURATION if duration is None else duration
         fault = NO_ERROR if error is None else self._errors.index(error)
-        at = perf_counter() + self._clock
+        at = perf_counter() + self.wall_offset
         row = self._append(at, item, stage_index, kind, attempt, NO_TASK, self._workers[worker], spent, fault)
         if metadata is not None:
             self._log.notes[row] = metadata
         callback = self.tracker.on_status_change
-        if callback is None:
+        if callback is None or quietly:
             return None
         carried = status_metadata(self._log, row, kind, attempt, fault)
         event = StatusEvent(self._id(item), self._stage_name(stage), status, worker, at, carried)
@@ -318,7 +253,7 @@ class RunRecorder:
         kind, stage_index = KIND_INDEX[event], self._stages[stage]
         spent = NO_DURATION if duration is None else duration
         fault = NO_ERROR if error is None else self._errors.index(error)
-        at, task = perf_counter() + self._clock, self._tasks[task_name]
+        at, task = perf_counter() + self.wall_offset, self._tasks[task_name]
         self._append(at, item, stage_index, kind, attempt, task, self._workers[worker], spent, fault)
         name = _CALLBACK_NAMES[event]
         callback: TaskCallback | None = getattr(self.tracker, name)
@@ -331,34 +266,51 @@ class RunRecorder:
         """An item's index in the log, for the quick ways."""
         return self._items.index(item_id)
 
+    def value(self, item_id: object, stage: int, value: Any) -> None:
+        """Tell the tracker's value listeners of a value; the stage after the last one stands for a result."""
+        item = self.item(item_id)
+        for listener in self.tracker.value_listeners:
+            _tell(listener, self.run, item, stage, value)
+
     def queued_writer(self, stage: int) -> WriteOne:
         """What writes without calling back that an item, by its index, is queued at a stage.
 
         The moment is one of `time.perf_counter`, as in all the quick ways.
         """
-        return queued_writer(self._log, self.run, self._stages[stage], self._clock)
+        return queued_writer(self._log, self.run, self._stages[stage])
 
     def step_writers(self, stage: int, worker: str, tasks: Sequence[str]) -> StepWriters:
         """What writes without calling back, some events at once, what a worker usually does with an item."""
-        place = (self._log, self.run, self._stages[stage], self._clock, self._workers[worker])
+        place = (self._log, self.run, self._stages[stage], self._workers[worker])
         last = self._tasks[tasks[-1]]
         following = self._stages[stage + 1 : stage + 2]
         return StepWriters(
             taken_writer(*place, self._tasks[tasks[0]]),
             completed_writer(*place, last),
-            completed_writer(*place, last, *following) if following else None,
+            completed_writer(*place, last, *following),
         )
+
+    def reopen(self) -> None:
+        """Note that the run goes on after its end."""
+        self._log.end_run(self.run, None)
 
     def end(self) -> None:
         """Note that the run is over; the first call counts."""
         if self._log.run_record(self.run).ended_at is None:
-            self._log.end_run(self.run, perf_counter() + self._clock)
+            self._log.end_run(self.run, perf_counter() + self.wall_offset)
 
     def _id(self, item: int) -> object:
         return self._log.item_id(item)
 
     def _stage_name(self, stage: int) -> str:
         return self._log.run_record(self.run).stages[stage]
+
+
+def _tell(told: Callable[..., None], *facts: object) -> None:
+    try:
+        told(*facts)
+    except Exception:
+        logger.exception("Who watches a tracker failed: %r", told)
 
 
 def _call(

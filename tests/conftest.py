@@ -17,6 +17,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 pytest_plugins = [
     "tests.support.folders",
     "tests.support.leftovers",
+    "tests.support.loops",
     "tests.support.messages",
     "tests.support.xvfb",
 ]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
+from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 DEFAULT_PRIORITY = 100
+_BEFORE_ALL = -math.inf
+"""The lane of values that were handed out already and came back: no priority lets another go before them."""
 
 
 class Channel(Generic[T]):
@@ -18,32 +22,44 @@ class Channel(Generic[T]):
     A value put while somebody waits for one is handed to him directly; nothing polls. `put` never waits: who
     must respect the capacity asks `has_room` first and awaits `wait_room` where it says no.
 
+    While it is held nothing is given out, and what is put waits. A value that was handed over and not looked
+    at when the hold began comes back, past the capacity if need be.
+
     Args:
         capacity: Places; None for no limit, 0 for none: there is room only while somebody waits to take.
+
+    Attributes:
+        capacity: As given, or as set later.
+        closed: No more values will come.
+        held: Nothing is given out for the time being.
     """
 
     __slots__ = (
-        "_closed",
         "_first",
         "_lanes",
         "_order",
         "_putters",
+        "_recalled",
         "_reserved",
         "_size",
         "_takers",
         "capacity",
+        "closed",
+        "held",
     )
 
     def __init__(self, capacity: int | None) -> None:
         self.capacity = capacity
         self._reserved = 0
-        self._lanes: dict[int, deque[T]] = {}
-        self._order: list[int] = []  # a heap
+        self._lanes: dict[float, deque[T]] = {}
+        self._order: list[float] = []  # a heap
         self._first: deque[T] = deque()  # the lane of the lowest number
         self._size = 0
         self._takers: deque[asyncio.Future[T | None]] = deque()
         self._putters: deque[asyncio.Future[None]] = deque()
-        self._closed = False
+        self._recalled: set[asyncio.Future[T | None]] = set()
+        self.closed = False
+        self.held = False
 
     def __len__(self) -> int:
         return self._size
@@ -51,11 +67,11 @@ class Channel(Generic[T]):
     def has_room(self) -> bool:
         """Whether one more value may be put by who respects the capacity."""
         capacity = self.capacity
-        if capacity is None or self._closed:
+        if capacity is None or self.closed:
             return True
         if capacity:
             return self._size + self._reserved < capacity
-        return len(self._takers) > self._size + self._reserved
+        return not self.held and len(self._takers) > self._size + self._reserved
 
     async def wait_room(self) -> None:
         """Wait until there is room, or the channel is closed."""
@@ -81,14 +97,15 @@ class Channel(Generic[T]):
         self._reserved -= 1
         self._wake_putter()
 
-    def put(self, value: T, priority: int = DEFAULT_PRIORITY) -> None:
+    def put(self, value: T, priority: float = DEFAULT_PRIORITY) -> None:
         """Hand `value` to who waits longest, or keep it until somebody comes."""
-        takers = self._takers
-        while takers:
-            taker = takers.popleft()
-            if not taker.done():
-                taker.set_result(value)
-                return
+        if not self.held:
+            takers = self._takers
+            while takers:
+                taker = takers.popleft()
+                if not taker.done():
+                    taker.set_result(value)
+                    return
         lane = self._lanes.get(priority)
         if lane is None:
             lane = self._add_lane(priority)
@@ -96,8 +113,8 @@ class Channel(Generic[T]):
         self._size += 1
 
     def take(self) -> T | None:
-        """The next value; None while there is none."""
-        if not self._size:
+        """The next value; None while there is none, or none is given out."""
+        if not self._size or self.held:
             return None
         if not self._first:
             self._drop_empty_lanes()
@@ -109,17 +126,85 @@ class Channel(Generic[T]):
 
     async def wait(self) -> T | None:
         """Wait for a value when `take` gave none; None once the channel is closed."""
-        if self._closed:
-            return None
-        future: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
-        self._takers.append(future)
-        if self._putters:
+        return await self.receive(self.stand_in_line())
+
+    def stand_in_line(self) -> asyncio.Future[T | None]:
+        """Take a place in the line of those who wait for a value, when `take` gave none."""
+        place: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
+        if self.closed:
+            place.set_result(None)
+            return place
+        self._takers.append(place)
+        if self._putters and self.has_room():
             self._wake_putter()
+        return place
+
+    async def receive(self, place: asyncio.Future[T | None]) -> T | None:
+        """Wait in the line for a value.
+
+        Returns:
+            None when the channel was closed, when the place was given up, when the value was recalled, or
+            when the channel is held since the value was handed over: it is back then, before all others.
+        """
         try:
-            return await future
+            value = await place
         except asyncio.CancelledError:
-            self._forget_taker(future)
+            self._forget_taker(place)
             raise
+        if self._recalled and self._was_recalled(place):
+            return None
+        if self.held and value is not None:
+            self.put(value, _BEFORE_ALL)
+            return None
+        return value
+
+    def give_up(self, place: asyncio.Future[T | None]) -> None:
+        """Let who waits there go without a value, if he has not been handed one."""
+        if not place.done():
+            self._takers.remove(place)
+            place.set_result(None)
+
+    def remove(self, wanted: Callable[[T], bool]) -> list[T]:
+        """Take out the values that are wanted, wherever they wait, and let others in for them."""
+        removed: list[T] = []
+        for lane in self._lanes.values():
+            kept: list[T] = []
+            for value in lane:
+                (removed if wanted(value) else kept).append(value)
+            lane.clear()
+            lane.extend(kept)
+        self._size -= len(removed)
+        for _ in removed:
+            self._wake_putter()
+        return removed
+
+    def recall(self, place: asyncio.Future[T | None], wanted: Callable[[T], bool]) -> T | None:
+        """Take back the value that was handed to who waits there, if it is wanted and he has not seen it."""
+        if not place.done() or place.cancelled() or place in self._recalled:
+            return None
+        value = place.result()
+        if value is None or not wanted(value):
+            return None
+        self._recalled.add(place)
+        return value
+
+    def pass_room_on(self) -> None:
+        """Have the next in line use the room that was waited for and is not needed."""
+        self._wake_putter()
+
+    def hold(self) -> None:
+        """Give nothing out until `release`."""
+        self.held = True
+
+    def release(self) -> None:
+        """Give out again what is there, first to those who wait, and let in whom there is room for."""
+        if not self.held:
+            return
+        self.held = False
+        while self._takers and (value := self.take()) is not None:
+            self.put(value, _BEFORE_ALL)
+        if not self.capacity:
+            self._wake_putters_for_room()
 
     def clear(self) -> int:
         """Drop what waits and let in who waits for room.
@@ -135,19 +220,30 @@ class Channel(Generic[T]):
         self._wake_all_putters()
         return dropped
 
-    def lift_capacity(self) -> None:
-        """From now on there is always room."""
-        self.capacity = None
-        self._wake_all_putters()
+    def set_capacity(self, capacity: int | None) -> None:
+        """Have so many places from now on; values beyond them stay."""
+        self.capacity = capacity
+        self._wake_putters_for_room()
 
     def close(self) -> None:
         """No more values will come: `wait` ends with None, nobody waits for room any more."""
-        self._closed = True
+        self.closed = True
+        self.held = False
         takers, self._takers = self._takers, deque()
         for taker in takers:
             if not taker.done():
                 taker.set_result(None)
         self._wake_all_putters()
+
+    def _wake_putters_for_room(self) -> None:
+        """Let in as many as there is room for."""
+        if self.capacity is None or self.closed:
+            self._wake_all_putters()
+            return
+        taken = self._size + self._reserved
+        room = self.capacity - taken if self.capacity else len(self._takers) - taken
+        for _ in range(min(room, len(self._putters))):
+            self._wake_putter()
 
     def _wake_putter(self) -> None:
         while self._putters:
@@ -173,21 +269,19 @@ class Channel(Generic[T]):
         """Take a cancelled taker out of the line; a value it was handed goes to the next, or to the front."""
         if future in self._takers:
             self._takers.remove(future)
-        elif not future.cancelled() and (value := future.result()) is not None:
-            self._put_back(value)
+        elif not (future.cancelled() or self._was_recalled(future)):
+            value = future.result()
+            if value is not None:
+                self.put(value, _BEFORE_ALL)
 
-    def _put_back(self, value: T) -> None:
-        while self._takers:
-            taker = self._takers.popleft()
-            if not taker.done():
-                taker.set_result(value)
-                return
-        if not self._order:
-            self._add_lane(DEFAULT_PRIORITY)
-        self._first.appendleft(value)
-        self._size += 1
+    def _was_recalled(self, place: asyncio.Future[T | None]) -> bool:
+        """Whether the value handed to a place is gone; to be asked once."""
+        if place not in self._recalled:
+            return False
+        self._recalled.remove(place)
+        return True
 
-    def _add_lane(self, priority: int) -> deque[T]:
+    def _add_lane(self, priority: float) -> deque[T]:
         lane = self._lanes[priority] = deque()
         heappush(self._order, priority)
         self._first = self._lanes[self._order[0]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sized
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from antflow_core.engine.channel import DEFAULT_PRIORITY
 if TYPE_CHECKING:
     from antflow_core.engine.run import Run, StageRun
 
-_ENTRIES_PER_TURN = 256
+ENTRIES_PER_TURN = 256
 """After so many without a wait the loop gets a turn: a queue without limit would keep it from all else."""
 
 
@@ -80,7 +81,7 @@ async def feed(
     priority: int = DEFAULT_PRIORITY,
     past_capacity: bool = False,
 ) -> None:
-    """Admit a source's items to a stage until there are no more, or the run takes none any more.
+    """Let a source's items into a stage until there are no more, or the run takes none any more.
 
     Args:
         past_capacity: Do not wait for room: who feeds is a worker of the run and would wait for himself.
@@ -91,10 +92,68 @@ async def feed(
             async for item in items:
                 if source.unfed:
                     source.unfed -= 1
-                if not await run.admit(Entry(item, run.next_sequence(), priority), stage, past_capacity):
+                entry = Entry(item, run.next_sequence(), priority)
+                run.fed += 1
+                run.outstanding += 1
+                if _goes_in(run, entry, stage, past_capacity):
+                    continue
+                if not await _bring(run, entry, stage, past_capacity):
                     return
     finally:
         run.sources.discard(source)
+
+
+async def _bring(run: Run, entry: Entry, stage: StageRun, past_capacity: bool) -> bool:
+    """Let an entry in that counts as outstanding; says whether the run took it, or it is dropped."""
+    try:
+        admitted = await let_in(run, entry, stage, past_capacity)
+    except BaseException:
+        if run.cancels.at_door.pop(entry, None) is not None:
+            run.drop(1)
+        raise
+    if not admitted:
+        run.drop(1)
+    return admitted
+
+
+def _goes_in(run: Run, entry: Entry, stage: StageRun, past_capacity: bool) -> bool:
+    """Let an entry in at once where there is room and nobody is to be called."""
+    recorder = run.recorder
+    if run.stopping or not (recorder is None or recorder.tracker.silent):
+        return False
+    if not (past_capacity or stage.channel.has_room()):
+        return False
+    if recorder is not None:
+        entry.item = recorder.item(entry.id)
+        stage.write_queued(entry.item, time.perf_counter() + run.wall_offset)
+    stage.channel.put(entry, entry.priority)
+    return True
+
+
+async def let_in(run: Run, entry: Entry, stage: StageRun, past_capacity: bool) -> bool:
+    """Let an entry in when there is room; until then it can be cancelled.
+
+    Where this raises, and it still is among those at the door, it is for the caller to end it.
+
+    Returns:
+        False when the run takes none any more; it is for the caller to end the entry.
+    """
+    door = run.cancels.at_door
+    door[entry] = stage
+    if not (past_capacity or run.stopping or stage.channel.has_room()):
+        run.start_if_needed()
+        await stage.channel.wait_room()
+    if entry in door and not run.stopping:
+        waiting = run.report_fed(entry, stage)
+        if waiting is not None:
+            await run.hold_place(waiting, stage)
+    if door.pop(entry, None) is None:
+        stage.channel.pass_room_on()
+        return True
+    if run.stopping:
+        return False
+    stage.put(entry)
+    return True
 
 
 @asynccontextmanager
@@ -117,5 +176,5 @@ async def _one_by_one(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterato
 async def _in_turns(items: Iterable[Any]) -> Any:
     for count, item in enumerate(items, start=1):
         yield item
-        if not count % _ENTRIES_PER_TURN:
+        if not count % ENTRIES_PER_TURN:
             await asyncio.sleep(0)

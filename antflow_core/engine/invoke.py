@@ -8,23 +8,45 @@ import functools
 import inspect
 import types
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
-from antflow_core.context import worker_state_var
+from antflow_core.engine.carried import run_plain
+from antflow_core.engine.elsewhere import Elsewhere, Way, timeout_error
+from antflow_core.engine.executors import way_through
 from antflow_core.stage import Stage, task_name
 from antflow_core.types import TaskFunc
+
+if TYPE_CHECKING:
+    from antflow_core.engine.traced import RunTelemetry
 
 Call = Callable[[Any], Awaitable[Any]]
 
 _LOOP_RUNNERS = frozenset({"run", "run_until_complete", "run_coroutine_threadsafe", "Runner"})
 _LOOP_USERS = frozenset(
-    {"create_task", "ensure_future", "gather", "get_running_loop", "to_thread", "wait_for"}
+    {
+        "create_future",
+        "create_task",
+        "ensure_future",
+        "gather",
+        "get_event_loop",
+        "get_running_loop",
+        "run_in_executor",
+        "shield",
+        "to_thread",
+        "wait_for",
+        "wrap_future",
+    }
 )
+_WITHOUT_LOOP = ("no running event loop", "There is no current event loop")
+"""What asyncio says to who needs the loop where there is none."""
 
 
 class TaskCall:
     """One task of a stage, ready to be called.
+
+    Args:
+        telemetry: What the run tells OpenTelemetry with; None where nobody listens.
 
     Attributes:
         call: Takes a value, gives what to await for the result.
@@ -34,32 +56,42 @@ class TaskCall:
     __slots__ = ("call", "limit", "name")
 
     def __init__(
-        self, task: TaskFunc, stage: Stage, threads: Threads, limits: Mapping[str, asyncio.Semaphore]
+        self,
+        task: TaskFunc,
+        stage: Stage,
+        threads: Threads,
+        limits: Mapping[str, asyncio.Semaphore],
+        telemetry: RunTelemetry | None = None,
     ) -> None:
         self.name = task_name(task)
         self.limit = limits.get(self.name)
         self.call = _make_call(task, self.name, stage, threads)
+        if telemetry is not None:
+            self.call = telemetry.make_call(self.call, self.name, stage.name)
 
 
-class Threads:
+class Threads(Way):
     """The threads of one run, for plain functions: as many as the stages that may need one have workers.
 
     The default executor has 6 on a machine with 2 cores, and is shared with everybody.
     """
 
     def __init__(self) -> None:
-        self._places = 0
-        self._pool: ThreadPoolExecutor | None = None
+        self._stages: list[Stage] = []
+        self._pool: _GrowingPool | None = None
         self._calls: set[Future[Any]] = set()
 
-    def reserve(self, workers: int) -> None:
-        """A stage with so many workers may call its tasks here."""
-        self._places += workers
+    def reserve(self, stage: Stage) -> None:
+        """Each of a stage's workers may need a thread, however many they become."""
+        if not any(known is stage for known in self._stages):
+            self._stages.append(stage)
 
     def submit(self, function: Callable[[Any], Any], value: Any) -> Future[Any]:
         """Call `function` in a thread, in a copy of the caller's context."""
+        places = sum(stage.workers for stage in self._stages)
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(max(self._places, 1), thread_name_prefix="antflow-task")
+            self._pool = _GrowingPool(places, thread_name_prefix="antflow-task")
+        self._pool.grow(places)
         future = self._pool.submit(contextvars.copy_context().run, run_plain, function, value)
         self._calls.add(future)
         future.add_done_callback(self._calls.discard)
@@ -72,6 +104,14 @@ class Threads:
             self._pool = None
 
 
+class _GrowingPool(ThreadPoolExecutor):
+    """Threads that can become more: a stage may be given further workers while it runs."""
+
+    def grow(self, places: int) -> None:
+        # WORKAROUND(CPython): there is no public way; the number is looked at when a thread is to be started.
+        self._max_workers = max(self._max_workers, places)
+
+
 def unpack(task: TaskFunc, value: Any) -> Any:
     """Call `task` with the value's contents: a dict as keywords, a list or tuple as positions."""
     if isinstance(value, dict):
@@ -81,40 +121,35 @@ def unpack(task: TaskFunc, value: Any) -> Any:
     return task(value)
 
 
-def run_plain(function: Callable[[Any], Any], value: Any) -> Any:
-    """Call a function where a StopIteration would break the future that carries its outcome."""
-    try:
-        return function(value)
-    except StopIteration as error:
-        raise RuntimeError(f"the task raised StopIteration({error})") from error
+def free_call(function: Callable[..., Any], threads: Threads) -> Callable[..., Awaitable[Any]]:
+    """How to call a function that is no stage's task, with any arguments: on the loop or in a thread."""
+    if _is_async(function):
+        return function
+    call = _Undeclared(
+        functools.partial(_apply, function),
+        task_name(function),
+        threads,
+        None,
+        on_loop=_may_need_loop(function),
+    )
+    return lambda *args, **kwargs: call((args, kwargs))
 
 
-def run_anywhere(function: Callable[[Any], Any], value: Any) -> Any:
-    """Call a function, async or not, on a thread or in a process without a loop."""
-    result = run_plain(function, value)
-    return asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
-
-
-async def _awaited(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
+def _apply(function: Callable[..., Any], arguments: tuple[tuple[Any, ...], dict[str, Any]]) -> Any:
+    args, kwargs = arguments
+    return function(*args, **kwargs)
 
 
 def _make_call(task: TaskFunc, name: str, stage: Stage, threads: Threads) -> Call:
     function: Callable[[Any], Any] = functools.partial(unpack, task) if stage.unpack_args else task
     if stage.executor is not None:
-        return _Elsewhere(function, name, functools.partial(_submit_to, stage.executor), stage.timeout)
+        return Elsewhere(function, name, way_through(stage.executor, stage.name, name), stage.timeout)
     if not _is_async(task):
-        threads.reserve(stage.workers)
+        threads.reserve(stage)
         return _Undeclared(function, name, threads, stage.timeout, on_loop=_may_need_loop(task))
     if stage.timeout is not None:
         return functools.partial(_call_timed, function, name, stage.timeout)
     return function
-
-
-def _submit_to(executor: Executor, function: Callable[[Any], Any], value: Any) -> Future[Any]:
-    if isinstance(executor, ThreadPoolExecutor):
-        return executor.submit(contextvars.copy_context().run, run_anywhere, function, value)
-    return executor.submit(run_anywhere, function, value)  # a context does not pickle
 
 
 def _is_async(task: TaskFunc) -> bool:
@@ -171,47 +206,8 @@ async def _call_timed(function: Callable[[Any], Any], name: str, timeout_s: floa
             return await function(value)
     except TimeoutError as error:
         if limit.expired():
-            raise _timeout_error(name, timeout_s) from error
+            raise timeout_error(name, timeout_s) from error
         raise
-
-
-def _timeout_error(name: str, timeout_s: float) -> TimeoutError:
-    return TimeoutError(f"task {name!r} took longer than {timeout_s:g} s")
-
-
-class _Elsewhere:
-    """A task that runs in a thread, in a process or on a cluster."""
-
-    def __init__(
-        self,
-        function: Callable[[Any], Any],
-        name: str,
-        submit: Callable[[Callable[[Any], Any], Any], Future[Any]],
-        timeout_s: float | None,
-    ) -> None:
-        self._function = function
-        self._name = name
-        self._submit = submit
-        self._timeout_s = timeout_s
-
-    async def __call__(self, value: Any) -> Any:
-        call = self._submit(self._function, value)
-        future = asyncio.wrap_future(call)
-        if self._timeout_s is None:
-            return await future
-        try:
-            done, _ = await asyncio.wait((future,), timeout=self._timeout_s)
-        except asyncio.CancelledError:
-            future.cancel()
-            raise
-        if done:
-            return future.result()
-        worker = worker_state_var.get()
-        if worker is not None and not call.cancel():
-            worker.overdue_call = (
-                future  # nothing can stop it: the worker's slot stays taken until it returns
-            )
-        raise _timeout_error(self._name, self._timeout_s)
 
 
 class _Undeclared:
@@ -219,7 +215,8 @@ class _Undeclared:
 
     A plain function could block the loop, so it runs in a thread; a callable that returns an awaitable may
     need the loop's thread already when it is called. The first guess goes by the kind of callable, and the
-    first result settles it: an awaitable means the loop for good, anything else means a thread.
+    first result settles it: an awaitable means the loop for good, anything else means a thread. One that asks
+    for the loop in a thread is called once more, on the loop.
     """
 
     def __init__(
@@ -234,12 +231,12 @@ class _Undeclared:
         self._function = function
         self._name = name
         self._timeout_s = timeout_s
-        self._in_thread = _Elsewhere(function, name, threads.submit, timeout_s)
+        self._in_thread = Elsewhere(function, name, threads, timeout_s)
         self._on_loop = on_loop
         self._gave_awaitable = False
 
     async def __call__(self, value: Any) -> Any:
-        result = run_plain(self._function, value) if self._on_loop else await self._in_thread(value)
+        result = await self._first_result(value)
         if not inspect.isawaitable(result):
             self._on_loop = self._gave_awaitable
             return result
@@ -247,6 +244,18 @@ class _Undeclared:
         if self._timeout_s is None:
             return await result
         return await _call_timed(_same, self._name, self._timeout_s, result)
+
+    async def _first_result(self, value: Any) -> Any:
+        """What the call itself gives."""
+        if self._on_loop:
+            return run_plain(self._function, value)
+        try:
+            return await self._in_thread(value)
+        except RuntimeError as error:
+            if not str(error).startswith(_WITHOUT_LOOP):
+                raise
+        self._on_loop = True
+        return run_plain(self._function, value)
 
 
 def _same(value: Any) -> Any:

@@ -23,7 +23,8 @@ class StageLimits:
     __slots__ = ("call_limiter", "call_semaphore", "tasks")
 
     def __init__(self, stage: Stage) -> None:
-        self.tasks = {name: asyncio.Semaphore(limit) for name, limit in stage.task_concurrency_limits.items()}
+        limits = stage.task_concurrency_limits or {}
+        self.tasks = {name: asyncio.Semaphore(limit) for name, limit in limits.items()}
         self.call_semaphore = asyncio.Semaphore(stage.call_concurrency) if stage.call_concurrency else None
         self.call_limiter = _make_limiter(stage.call_rate, stage.call_rate_period)
 

@@ -8,7 +8,7 @@ from types import CodeType, TracebackType
 
 logger = logging.getLogger("antflow.pipeline")
 
-_CATCHER = f"{__package__}.worker"
+_CATCHERS = frozenset(f"{__package__}.{module}" for module in ("worker", "pool", "in_context"))
 _RAISES_KEPT = 4
 """A script may raise anew what another pipeline gave it; where that came from is worth showing."""
 
@@ -63,4 +63,4 @@ def _lines(raised: list[TracebackType]) -> list[tuple[CodeType, int]]:
 
 
 def _is_worker(step: TracebackType) -> bool:
-    return step.tb_frame.f_globals.get("__name__") == _CATCHER
+    return step.tb_frame.f_globals.get("__name__") in _CATCHERS

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from antflow_core.engine.executors import hopeless_errors
 from antflow_core.stage import Stage
 
 logger = logging.getLogger("antflow.pipeline")
@@ -55,19 +56,20 @@ class RetryPolicy:
         attempts: Attempts in all.
     """
 
-    __slots__ = ("_fixed_wait_s", "_name", "_retry_on", "_wait_after", "attempts", "per_stage")
+    __slots__ = ("_fixed_wait_s", "_hopeless", "_name", "_retry_on", "_wait_after", "attempts", "per_stage")
 
     def __init__(self, stage: Stage) -> None:
         self.per_stage = stage.retry == "per_stage"
         self.attempts = stage.stage_attempts if self.per_stage else stage.task_attempts
         self._name = stage.name
         self._retry_on = stage.retry_on
+        self._hopeless = hopeless_errors(stage.executor)
         self._wait_after = stage.task_wait
         self._fixed_wait_s = 0.0 if self.per_stage else stage.task_wait_seconds
 
     def allows_another(self, error: BaseException, attempt: int) -> bool:
         """Whether the failed `attempt`, counted from 1, is followed by another."""
-        if attempt >= self.attempts:
+        if attempt >= self.attempts or isinstance(error, self._hopeless):
             return False
         # A task that raises CancelledError by itself has failed like any other; it is no Exception, though.
         return isinstance(error, (*self._retry_on, asyncio.CancelledError))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from antflow_core.types import (
     DashboardSnapshot,
-    ErrorSummary,
-    FailedItem,
     PipelineStats,
     StageStats,
     WorkerMetrics,
@@ -17,38 +15,8 @@ from antflow_core.types import (
 )
 
 if TYPE_CHECKING:
+    from antflow_core.context import WorkerContext
     from antflow_core.engine.run import Run, StageRun
-
-
-class FailureList:
-    """The items that failed for good in one run."""
-
-    __slots__ = ("_by_stage", "_by_type", "_items")
-
-    def __init__(self) -> None:
-        self._items: list[tuple[Any, str, str, str, int, float]] = []
-        self._by_type: Counter[str] = Counter()
-        self._by_stage: Counter[str] = Counter()
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def add(self, item_id: Any, error: BaseException, stage: str, attempts: int) -> None:
-        """Note a failure; the exception itself is not kept, it would keep its frames."""
-        kind = type(error).__name__
-        self._items.append((item_id, error_text(error), kind, stage, attempts, time.time()))
-        self._by_type[kind] += 1
-        self._by_stage[stage] += 1
-
-    def summary(self) -> ErrorSummary:
-        """What has failed until now; the list is made when it is looked at."""
-        count = len(self._items)
-        return ErrorSummary.deferred(
-            count,
-            dict(self._by_type),
-            dict(self._by_stage),
-            lambda: [FailedItem(*failure) for failure in self._items[:count]],
-        )
 
 
 def error_text(error: BaseException) -> str:
@@ -83,12 +51,12 @@ def total_items(run: Run) -> int | None:
 
 def worker_states(run: Run) -> dict[str, WorkerState]:
     """What each worker is doing, by name."""
-    return {worker.worker_name: worker.state() for stage in run.stages for worker in stage.workers}
+    return {worker.worker_name: worker.state() for worker in _workers(run)}
 
 
 def worker_metrics(run: Run) -> dict[str, WorkerMetrics]:
     """What each worker has done, by name."""
-    return {worker.worker_name: worker.metrics() for stage in run.stages for worker in stage.workers}
+    return {worker.worker_name: worker.metrics() for worker in _workers(run)}
 
 
 def snapshot(run: Run) -> DashboardSnapshot:
@@ -102,11 +70,16 @@ def snapshot(run: Run) -> DashboardSnapshot:
     )
 
 
+def _workers(run: Run) -> Iterator[WorkerContext]:
+    for stage in run.stages:
+        yield from stage.crew.present.values()
+
+
 def _stage_stats(stage: StageRun) -> StageStats:
     return StageStats(
         stage_name=stage.name,
         pending_items=len(stage.channel),
-        in_progress_items=sum(worker.status == "busy" for worker in stage.workers),
+        in_progress_items=sum(worker.status == "busy" for worker in stage.crew.present.values()),
         completed_items=stage.completed,
         failed_items=stage.failed,
         skipped_items=stage.skipped,

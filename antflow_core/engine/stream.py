@@ -25,6 +25,7 @@ class ResultStream(AsyncIterator[PipelineResult]):
         begin: Starts the run with the given way out for its results.
         reporter: Informed of beginning and end.
         buffer_size: Results that may wait; None for no limit, 0 for none.
+        wait_over: Waits for what has still to be done after the run's end.
     """
 
     def __init__(
@@ -32,11 +33,14 @@ class ResultStream(AsyncIterator[PipelineResult]):
         begin: Callable[[Channel[PipelineResult]], Awaitable[Run]],
         reporter: Reporter,
         buffer_size: int | None,
+        wait_over: Callable[[], Awaitable[None]],
     ) -> None:
         self._begin = begin
         self._reporter = reporter
+        self._wait_over = wait_over
         self._delivery: Channel[PipelineResult] = Channel(buffer_size)
         self._run: Run | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     async def __anext__(self) -> PipelineResult:
@@ -53,6 +57,7 @@ class ResultStream(AsyncIterator[PipelineResult]):
         if result is not None:
             return result
         self._finish()
+        await self._wait_over()
         run.raise_fatal()
         raise StopAsyncIteration
 
@@ -63,16 +68,21 @@ class ResultStream(AsyncIterator[PipelineResult]):
         if run is not None and not run.ended:
             run.cancel()
             await run.wait_ended()
+            await self._wait_over()
 
     def __del__(self) -> None:
         """The loop over the results was left; nobody can wait here, the workers end by themselves."""
-        with suppress(RuntimeError):  # the event loop may be closed already
-            self._finish()
-            if self._run is not None:
-                self._run.cancel()
+        if self._closed or self._run is None or self._loop is None:
+            return
+        with suppress(RuntimeError):  # the loop is closed already
+            if _running_loop() is self._loop:
+                _give_up(self._run, self._reporter)
+            else:  # garbage may be collected in any thread, and a loop that sleeps must be woken
+                self._loop.call_soon_threadsafe(_give_up, self._run, self._reporter)
 
     async def _begun(self) -> Run:
         if self._run is None:
+            self._loop = asyncio.get_running_loop()
             self._run = await self._begin(self._delivery)
             self._reporter.begin()
         return self._run
@@ -82,3 +92,15 @@ class ResultStream(AsyncIterator[PipelineResult]):
             self._closed = True
             if self._run is not None:
                 self._reporter.end(())
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _give_up(run: Run, reporter: Reporter) -> None:
+    reporter.end(())
+    run.cancel()

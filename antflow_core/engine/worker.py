@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,10 @@ class Worker:
         run: The run it belongs to; told about every end of an entry.
         stage: Its stage.
         context: Its state that others may read.
+
+    Attributes:
+        entry: What it has in hand, until it is decided how that ends, or it is handed on.
+        retiring: It takes no further item, and ends.
     """
 
     def __init__(self, run: Run, stage: StageRun, context: WorkerContext) -> None:
@@ -48,7 +53,9 @@ class Worker:
             tasks = [task.name for task in stage.tasks]
             self._write = recorder.step_writers(stage.index, self._name, tasks)
         self._wall_offset = run.wall_offset
-        self._cancels_seen = 0
+        self.entry: Entry | None = None
+        self.retiring = False
+        self._place: asyncio.Future[Entry | None] | None = None  # in the line before the queue
         self._attempt = 1  # the latest at a task
         self._attempts = 1  # the highest at any of the item's tasks
         self._started = 0.0  # when the item was taken
@@ -58,7 +65,10 @@ class Worker:
         self._spent_s = 0.0  # the item's tasks that came through
 
     async def work(self) -> None:
-        """Work until the queue is closed; whatever goes wrong here ends the run, never the worker alone."""
+        """Work until the queue is closed or others are enough.
+
+        Whatever goes wrong here ends the run, never the worker alone.
+        """
         worker_state_var.set(self._context)
         task = asyncio.current_task()
         assert task is not None
@@ -68,27 +78,62 @@ class Worker:
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001  SystemExit from a task must reach run(), not the loop
+            self._give_up(error)
             self._run.abort(error)
         finally:
+            if self._context.overdue_call is not None:
+                self._context.overdue_call.cancel()
             self._rest()
+            self.leave()
+
+    def retire(self) -> None:
+        """End once the item in hand, if there is one, is through."""
+        self.retiring = True
+        if self._place is not None:
+            self._stage.channel.give_up(self._place)
+
+    def stay(self) -> None:
+        """Do not retire, if that was the plan."""
+        self.retiring = False
+
+    def leave(self) -> None:
+        """Be there no more; only the first call counts."""
+        self._stage.crew.leave(self._name, self)
+
+    def interrupt(self) -> None:
+        """Cancel what is being done with the entry in hand."""
+        self._task.cancel()
+
+    def recall(self, wanted: Callable[[Entry], bool]) -> Entry | None:
+        """Take back an entry that was handed over and has not been begun."""
+        return None if self._place is None else self._stage.channel.recall(self._place, wanted)
 
     async def _work(self) -> None:
         channel = self._stage.channel
         turn = _ENTRIES_PER_TURN
-        while True:
+        while not self.retiring:
+            if not turn:
+                self._rest()
+                turn = _ENTRIES_PER_TURN
+                await asyncio.sleep(0)
+                continue
             entry = channel.take()
             if entry is None:
                 self._rest()
-                entry = await channel.wait()
+                self._place = channel.stand_in_line()
+                entry = await channel.receive(self._place)
+                self._place = None
                 if entry is None:
-                    return
-                turn = _ENTRIES_PER_TURN
-            elif not turn:
-                self._rest()
-                await asyncio.sleep(0)
+                    if channel.closed:
+                        return
+                    continue
                 turn = _ENTRIES_PER_TURN
             turn -= 1
-            await self._handle(entry)
+            try:
+                await self._handle(entry)
+            except asyncio.CancelledError:
+                if not await self._end_cancelled(entry):
+                    raise
 
     async def _handle(self, entry: Entry) -> None:
         """Take one entry through the stage, and on to the next."""
@@ -99,14 +144,18 @@ class Worker:
         context.current_item_id = entry.id
         context.status = "busy"
         self._attempts = self._attempt = entry.attempt
-        self._cancels_seen = self._task.cancelling()
+        self.entry = entry
+        recorder = self._recorder
+        quick = recorder is None or (entry.attempt == 1 and recorder.tracker.silent)
         try:
             if stage.skip_if is not None:
                 if await self._skips(stage.skip_if, entry):
                     await self._skip(entry)
                     return
                 self._called = perf_counter()  # events stand in the order of their moments
-            if stage.only_task is not None and self._take_quickly(entry):
+            if quick and stage.only_task is not None:
+                if recorder is not None:
+                    self._write.taken(entry.item, self._called + self._wall_offset)
                 # The usual case goes without coroutines around the task's: they cost a sixth of the speed.
                 task = stage.only_task
                 context.current_task = task.name
@@ -118,9 +167,12 @@ class Worker:
                     self._note_return()
                     entry.value = await self._recover(entry, task, entry.value, error)
                     self._spent_s = self._last_s
+                if self._task.cancelling():
+                    await self._pass_cancellation(entry)
             else:
                 entry.value = await self._perform(entry)
         except _Unfinished:
+            self.entry = None
             if context.overdue_call is not None:
                 await self._wait_overdue(context.overdue_call)
             return
@@ -144,6 +196,8 @@ class Worker:
                 value = await self._call(entry, task, value, entry.attempt)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  it is recorded
                 value = await self._recover(entry, task, value, error)
+            if self._task.cancelling():
+                await self._pass_cancellation(entry)
             self._spent_s += self._last_s
             if task is not stage.tasks[-1]:
                 waiting = self._report_task("complete", entry, task, self._attempt)
@@ -152,6 +206,7 @@ class Worker:
         return value
 
     def _rest(self) -> None:
+        self.entry = None
         context = self._context
         context.status = "idle"
         context.current_item_id = context.current_task = context.processing_since = None
@@ -190,8 +245,55 @@ class Worker:
     def _is_being_cancelled(self, error: BaseException) -> bool:
         """Whether a CancelledError means this worker; a task may raise one by itself."""
         return isinstance(error, asyncio.CancelledError) and (
-            self._run.cancelling or self._task.cancelling() > self._cancels_seen
+            self._run.cancelling or self._task.cancelling() > 0
         )
+
+    async def _end_cancelled(self, entry: Entry) -> bool:
+        """The worker's task was cancelled, which may mean the entry alone; then that ends.
+
+        Returns:
+            False when the worker is to end.
+        """
+        run, task = self._run, self._task
+        cancels = run.cancels.unmark(entry)
+        if cancels:
+            self.entry = None
+            for _ in range(cancels):
+                task.uncancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)  # a task that cancelled its own item may not have met it yet
+            self._ended = perf_counter()
+            self._count_failure()
+            await run.cancels.end_in_hand(entry, self._stage, self._name, self._attempt)
+        if not cancels or run.cancelling or task.cancelling():
+            self._give_up()
+            return False
+        if self._context.overdue_call is not None:
+            await self._wait_overdue(self._context.overdue_call, "cancelled")
+        return True
+
+    async def _pass_cancellation(self, entry: Entry) -> None:
+        """A task came through although the worker's was cancelled: see what that was meant for.
+
+        Raises:
+            CancelledError: The entry is to end, or the worker.
+        """
+        run, task = self._run, self._task
+        run.cancels.check(entry)
+        if run.cancelling:
+            return
+        while task.uncancel():  # the task did it to itself, and dealt with it
+            pass
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)  # or did not wait for it to come
+        run.cancels.check(entry)
+        if run.cancelling or task.cancelling():
+            raise asyncio.CancelledError
+
+    def _give_up(self, error: BaseException | None = None) -> None:
+        """Record the end of what is in hand, because the worker ends."""
+        if self.entry is not None:
+            self._run.report_given_up(self.entry, self._stage, self._name, self._attempt, error)
 
     # After a failure
 
@@ -220,6 +322,7 @@ class Worker:
     async def _after_failure(self, entry: Entry, task: TaskCall, error: BaseException, attempt: int) -> None:
         """Get ready for another attempt at the task; raise `_Unfinished` where there is none."""
         policy = self._stage.retry
+        self._run.cancels.check(entry)
         trim_traceback(error)
         add_note(error, f"stage {self._stage.name!r}, item {_shown(entry.id)}, attempt {attempt}")
         again = policy.allows_another(error, attempt)
@@ -227,6 +330,7 @@ class Worker:
             waiting = self._report_task("retry" if again else "fail", entry, task, attempt, error)
             if waiting is not None:
                 await waiting
+            self._run.cancels.check(entry)
         if not again:
             await self._fail(entry, error, attempt)
             raise _Unfinished
@@ -237,7 +341,8 @@ class Worker:
             await self._put_back(entry, error, attempt)
             raise _Unfinished
         self._context.current_task = f"waiting to retry {task.name}"
-        if not await self._run.pause(policy.wait_s(attempt)):
+        if not await self._run.wait_retry(policy.wait_s(attempt)):
+            self._give_up()
             self._run.drop(1)
             raise _Unfinished
 
@@ -245,6 +350,7 @@ class Worker:
         """Queue the entry again for another attempt at the whole stage."""
         self._count_failure()
         if self._run.stopping:  # else it would be said to be tried again
+            self._give_up()
             self._run.drop(1)
             return
         entry.attempt = attempt + 1
@@ -252,27 +358,32 @@ class Worker:
         waiting = self._report("retrying", entry, entry.attempt, duration=spent_s, error=error)
         if waiting is not None:
             await waiting
+        self._run.cancels.check(entry)
         self._run.put_back(entry, self._stage, self._stage.retry.wait_s(attempt))
 
     async def _fail(self, entry: Entry, error: BaseException, attempt: int) -> None:
         logger.info(
             "[%s] FAIL stage=%s id=%s error=%s", self._name, self._stage.name, entry.id, error_text(error)
         )
+        self.entry = None  # nothing can change any more how it ends
         self._count_failure()
         self._context.failed += 1
         self._stage.failed += 1
         spent_s = self._spent_s + self._last_s
-        waiting = self._report("failed", entry, attempt, duration=spent_s, error=error)
-        if waiting is not None:
-            await waiting
-        on_failure = self._stage.stage.on_failure
-        if on_failure is not None:
-            await self._call_back(on_failure, "on_failure", entry, error, entry.value)
-        await self._run.fail_entry(entry, error, self._stage, attempt)
+        try:
+            waiting = self._report("failed", entry, attempt, duration=spent_s, error=error)
+            if waiting is not None:
+                await waiting
+            on_failure = self._stage.stage.on_failure
+            if on_failure is not None:
+                await self._call_back(on_failure, "on_failure", entry, error, entry.value)
+            await self._run.deliver_failure(entry, error)
+        finally:
+            self._run.fail_entry(entry, error, self._stage, attempt)
 
-    async def _wait_overdue(self, call: asyncio.Future[Any]) -> None:
-        """Wait for a call that timed out but cannot be stopped; its outcome no longer matters."""
-        self._context.current_task = f"{self._context.current_task} (timed out, not back yet)"
+    async def _wait_overdue(self, call: asyncio.Future[Any], why: str = "timed out") -> None:
+        """Wait for a call that was given up but cannot be stopped; its outcome no longer matters."""
+        self._context.current_task = f"{self._context.current_task} ({why}, not back yet)"
         await asyncio.wait((call,))
         if not call.cancelled():
             call.exception()
@@ -285,16 +396,17 @@ class Worker:
         stage, recorder = self._stage, self._recorder
         if stage.on_success is not None:
             return self._complete(entry)
+        following = stage.following
+        goes_on = following is not None and following.channel.has_room()
         if recorder is not None:
             if self._attempts > 1 or not recorder.tracker.silent:
                 return self._complete(entry)
-            write, following = self._write, stage.following
-            if write.passed is not None and following is not None and following.channel.has_room():
-                write.passed(entry.item, self._ended, self._last_s, self._spent_s)
-                following.channel.put(entry, entry.priority)
-                return None
-            write.completed(entry.item, self._ended, self._last_s, self._spent_s)
-        return self._run.hand_on(entry, stage.following)
+            write = self._write.passed if goes_on else self._write.completed
+            write(entry.item, self._ended + self._wall_offset, self._last_s, self._spent_s)
+        if following is None or not goes_on:
+            return self._run.hand_on(entry, following)
+        following.channel.put(entry, entry.priority)
+        return None
 
     async def _complete(self, entry: Entry) -> None:
         """Report what the stage did, wait for the callbacks, and hand the entry on."""
@@ -307,6 +419,7 @@ class Worker:
             await waiting
         if stage.on_success is not None:
             await self._call_back(stage.on_success, "on_success", entry, entry.value, entry.value)
+        self._run.cancels.check(entry)
         waiting = self._run.hand_on(entry, stage.following)
         if waiting is not None:
             await waiting
@@ -333,21 +446,13 @@ class Worker:
         on_skip = self._stage.stage.on_skip
         if on_skip is not None:
             await self._call_back(on_skip, "on_skip", entry, entry.value, entry.value)
+        self._run.cancels.check(entry)
         entry.attempt = 1
         waiting = self._run.hand_on(entry, self._stage.following)
         if waiting is not None:
             await waiting
 
     # Telling others
-
-    def _take_quickly(self, entry: Entry) -> bool:
-        """Report that the worker took the entry and starts its first task, where nobody is to be called."""
-        recorder = self._recorder
-        if recorder is not None:
-            if entry.attempt > 1 or not recorder.tracker.silent:
-                return False
-            self._write.taken(entry.item, self._called)
-        return True
 
     def _count_success(self) -> None:
         self._stage.completed += 1

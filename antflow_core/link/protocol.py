@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from antflow_core.types import DashboardSnapshot
 
 if TYPE_CHECKING:
+    from antflow_core.engine.failures import ErrorType
     from antflow_core.history.event_log import EventLog
 
 
@@ -31,9 +32,10 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageView:
-    """What does not change in a stage while it runs.
+    """How a stage is set up.
 
     Attributes:
+        workers: How many there are to be; the script and `RunSource.set_workers` may change it.
         capacity: What its queue holds; 0 where the stage has no queue (``pull``), None where it is unbounded.
         tasks: Task names in order.
     """
@@ -46,12 +48,13 @@ class StageView:
 
 @dataclass(frozen=True, slots=True)
 class PipelineView:
-    """One start-to-end of one pipeline.
+    """One start-to-end of one pipeline; one that goes on to retry failed items is the same, not ended then.
 
     Attributes:
         run: Its number in the log of the source, from 1; 0 until its first event.
         name: How to call it: its stages, ``Fetch → Parse → Save``.
         snapshot: Fresh while it runs, the last one after that.
+        paused: Its workers take nothing new, by the wish of a viewer or of the script.
     """
 
     run: int
@@ -59,6 +62,7 @@ class PipelineView:
     stages: tuple[StageView, ...]
     snapshot: DashboardSnapshot
     ended: bool
+    paused: bool = False
 
 
 def counted(pipelines: Iterable[PipelineView]) -> tuple[int, int, int]:
@@ -109,11 +113,76 @@ class RunSource(Protocol):
     def state(self) -> RunState:
         """Where the run stands."""
 
+    @property
+    def outcome(self) -> RunOutcome | None:
+        """How the run came out, what was retried after its end included; None before its end."""
+
     def pipelines(self) -> list[PipelineView]:
         """Every pipeline the run started, in order of start; O(stages + workers) for each that still runs."""
 
+    @property
+    def paused(self) -> bool:
+        """Whether `pause` holds, for pipelines that are still to start too."""
+
     async def run(self) -> RunOutcome:
         """Run to the end. Never raises what the script raised: that is in the outcome."""
+
+    def pause(self) -> None:
+        """Finish the items in hand and take no more until `resume`; pipelines to come begin paused."""
+
+    def resume(self) -> None:
+        """Let every pipeline go on."""
+
+    def set_workers(self, run: int, stage: str, n: int) -> None:
+        """Give a stage of a pipeline that runs another number of workers.
+
+        Args:
+            run: The pipeline's `PipelineView.run`.
+            stage: The stage's name.
+            n: At least 1.
+
+        Raises:
+            PipelineError: The pipeline has ended, or the number is wrong.
+            ValueError: There is no such pipeline, or no such stage.
+        """
+
+    def cancel_item(self, run: int, item_id: Any) -> bool:
+        """End one item of a pipeline now, wherever it is.
+
+        Args:
+            run: The pipeline's `PipelineView.run`.
+            item_id: As the log has it.
+
+        Returns:
+            Whether there was one that now ends.
+
+        Raises:
+            ValueError: There is no such pipeline.
+        """
+
+    async def retry_failed(
+        self,
+        run: int | None = None,
+        stage: str | None = None,
+        error_type: ErrorType | Collection[ErrorType] | None = None,
+        ids: Collection[Any] | None = None,
+    ) -> int:
+        """Let failed items go again from the stage that failed, while the run lasts and after its end.
+
+        After its end `state` is ``RUNNING`` until they are through, and then what it was; `outcome` follows.
+
+        Args:
+            run: The pipeline's `PipelineView.run`; None for all.
+            stage: Those only that failed in this stage.
+            error_type: Those only that failed with this class of exceptions, or by this name.
+            ids: Those only that have one of these ids.
+
+        Returns:
+            How many items came through now.
+
+        Raises:
+            ValueError: There is no such pipeline, or no such stage.
+        """
 
     def stop(self) -> None:
         """Finish the items in hand, drop the rest."""

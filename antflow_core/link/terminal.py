@@ -29,10 +29,18 @@ class ShownRun(InProcessRun):
         path: The script.
         args: Its arguments.
         kind: Which display.
+        record: As for `InProcessRun`.
     """
 
-    def __init__(self, path: str | os.PathLike[str], args: Sequence[str] = (), *, kind: DisplayKind) -> None:
-        super().__init__(path, args)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        args: Sequence[str] = (),
+        *,
+        kind: DisplayKind,
+        record: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__(path, args, record=record)
         self._kind = kind
         self._shown: list[tuple[Pipeline, DashboardProtocol]] = []
         self._timer: asyncio.TimerHandle | None = None

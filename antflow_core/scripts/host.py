@@ -18,6 +18,7 @@ from antflow_core.scripts.alias import ALIAS, AntFlowAlias
 from antflow_core.scripts.folder import FreshSourceLoader, ScriptFolder
 from antflow_core.scripts.hooks import kept_hooks
 from antflow_core.scripts.source import absolute_script_path, compile_script
+from antflow_core.telemetry import kept_telemetry
 
 _IN_CHILDREN = str(Path(__file__).with_name("in_children"))
 """Holds an ``antflow`` for child processes, which get the search path but none of this process's finders."""
@@ -34,8 +35,9 @@ class ScriptHost:
     Processes that it starts with `multiprocessing` find the same ``antflow`` and, by its name, the script.
 
     Afterwards all of that is as it was, the working directory, the environment variables, the hooks for
-    unhandled errors and the signal handlers too; modules from the script's folder are forgotten and log
-    handlers that the script added are taken away: the next run begins like the first.
+    unhandled errors, the signal handlers and the switch of `configure_telemetry` too; modules from the
+    script's folder are forgotten and log handlers that the script added are taken away: the next run begins
+    like the first.
 
     Args:
         path: The script; it need not end in ``.py``.
@@ -61,6 +63,7 @@ class ScriptHost:
             stack.enter_context(_kept_interpreter_state())
             stack.enter_context(_kept_log_handlers())
             stack.enter_context(kept_hooks())
+            stack.enter_context(kept_telemetry())
             sys.argv = self._argv
             sys.path[:0] = [self._folder, _IN_CHILDREN]
             for finder in (ScriptFolder(self._folder, stem if taken else None), AntFlowAlias()):

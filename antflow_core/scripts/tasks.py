@@ -17,6 +17,11 @@ from antflow_core.scripts.loop import SharedLoop, replaced
 _current: ContextVar[ScriptTasks | None] = ContextVar("antflow_script_tasks", default=None)
 
 
+def leave_script() -> None:
+    """Have what the current context starts from here on belong to the host: it outlasts the script."""
+    _current.set(None)
+
+
 class ScriptTasks:
     """An asynchronous context manager; what is started inside its body belongs to it, wherever that runs on.
 

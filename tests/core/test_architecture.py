@@ -14,7 +14,19 @@ from tests.support.processes import run_python
 
 CORE, GUI = "antflow_core", "antflow_gui"
 QT = {"PySide6", "shiboken6", "qasync", "pyqtgraph", GUI}
-HEAVY = {"numpy", "rich", "typer", "lark", "aiolimiter", "tenacity", "websockets", "msgspec"}
+HEAVY = {
+    "numpy",
+    "rich",
+    "typer",
+    "lark",
+    "regex",
+    "aiolimiter",
+    "opentelemetry",
+    "uvloop",
+    "distributed",
+    "duckdb",
+    "pyarrow",
+}
 
 
 def _folder(package: str) -> Path:

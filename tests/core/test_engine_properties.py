@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from antflow_core import Pipeline, PipelineStats, Stage, StatusTracker
+from tests.support.loops import RunOnLoop
 
 quick = settings(
     max_examples=60,
@@ -111,22 +112,11 @@ async def watch(pipeline: Pipeline) -> None:
         await asyncio.sleep(0)
 
 
-def run_alone(main: Any) -> Any:
-    """Run in a loop of its own; nothing may be left in it."""
-
-    async def guarded() -> Any:
-        before = asyncio.all_tasks()
-        result = await asyncio.wait_for(main, 20)
-        left = asyncio.all_tasks() - before
-        assert not left, left
-        return result
-
-    return asyncio.run(guarded())
-
-
 @quick
 @given(st.lists(behaviours, min_size=1, max_size=3), st.integers(0, 40))
-def test_every_item_ends_once_as_plain_reasoning_says(stages: list[Behaviour], items: int) -> None:
+def test_every_item_ends_once_as_plain_reasoning_says(
+    run_alone: RunOnLoop[None], stages: list[Behaviour], items: int
+) -> None:
     async def main() -> None:
         tracker = StatusTracker()
         pipeline = Pipeline([make_stage(n, b) for n, b in enumerate(stages)], status_tracker=tracker)
@@ -155,7 +145,11 @@ def test_every_item_ends_once_as_plain_reasoning_says(stages: list[Behaviour], i
     way=st.sampled_from(["request_stop", "shutdown", "cancel"]),
 )
 def test_however_it_is_stopped_every_fed_item_is_accounted_for(
-    caplog: pytest.LogCaptureFixture, stages: list[Behaviour], turns: int, way: str
+    caplog: pytest.LogCaptureFixture,
+    run_alone: RunOnLoop[None],
+    stages: list[Behaviour],
+    turns: int,
+    way: str,
 ) -> None:
     """The log says how many were discarded; that is not judged here."""
 
@@ -189,7 +183,7 @@ def test_however_it_is_stopped_every_fed_item_is_accounted_for(
     st.integers(0, 30),
 )
 def test_a_stream_gives_each_item_once_until_it_is_left(
-    stages: list[Behaviour], buffer_size: int | None, leave_after: int
+    run_alone: RunOnLoop[None], stages: list[Behaviour], buffer_size: int | None, leave_after: int
 ) -> None:
     async def main() -> None:
         pipeline = Pipeline([make_stage(n, b) for n, b in enumerate(stages)])
@@ -213,7 +207,7 @@ def test_a_stream_gives_each_item_once_until_it_is_left(
     st.lists(st.tuples(st.integers(0, 8), st.integers(0, 3)), max_size=5),
 )
 def test_join_returns_when_all_that_was_fed_is_through(
-    stages: list[Behaviour], feeds: list[tuple[int, int]]
+    run_alone: RunOnLoop[None], stages: list[Behaviour], feeds: list[tuple[int, int]]
 ) -> None:
     async def main() -> None:
         async with Pipeline([make_stage(n, b) for n, b in enumerate(stages)]) as pipeline:
@@ -227,5 +221,156 @@ def test_join_returns_when_all_that_was_fed_is_through(
                 assert stats.items_processed + stats.items_failed == fed
                 assert stats.items_in_flight == 0
                 assert {state.status for state in pipeline.get_worker_states().values()} <= {"idle", "busy"}
+
+    run_alone(main())
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something done to a pipeline that runs, after so many turns of the loop."""
+
+    turns: int
+    wish: str
+    stage: int
+    workers: int
+
+
+steps = st.builds(
+    Step,
+    turns=st.integers(0, 12),
+    wish=st.sampled_from(["pause", "resume", "set_workers", "set_workers"]),
+    stage=st.integers(0, 2),
+    workers=st.integers(1, 5),
+)
+
+
+def take_step(pipeline: Pipeline, step: Step) -> None:
+    stage = pipeline.stages[step.stage % len(pipeline.stages)]
+    if step.wish == "set_workers":
+        pipeline.set_workers(stage.name, step.workers)
+    elif step.wish == "pause":
+        pipeline.pause()
+    else:
+        pipeline.resume()
+
+
+def in_hand(pipeline: Pipeline) -> int:
+    return sum(state.status == "busy" for state in pipeline.get_worker_states().values())
+
+
+async def turn(pipeline: Pipeline) -> None:
+    """Let the loop turn once; in a pause no worker may have begun with another item."""
+    before, paused = in_hand(pipeline), pipeline.paused
+    await asyncio.sleep(0)
+    check(pipeline.get_stats(), pipeline)
+    assert pipeline.get_worker_states().keys() == pipeline.get_worker_metrics().keys()
+    assert not paused or in_hand(pipeline) <= before
+
+
+def check_workers(pipeline: Pipeline) -> None:
+    """After the end those that are wanted are told of, and together they have done what the stages count."""
+    wanted = pipeline.get_worker_names()
+    assert list(pipeline.get_worker_states()) == [name for stage in wanted.values() for name in stage]
+    for stage in pipeline.stages:
+        pipeline.set_workers(stage.name, 5)  # no step asked for more: all that were ever there are told of
+    processed: Counter[str] = Counter()
+    for metrics in pipeline.get_worker_metrics().values():
+        processed[metrics.stage] += metrics.items_processed
+    for name, stats in pipeline.get_stats().stage_stats.items():
+        assert processed[name] == stats.completed_items
+
+
+@quick
+@given(
+    stages=st.lists(behaviours, min_size=1, max_size=3),
+    plan=st.lists(steps, max_size=12),
+    end=st.sampled_from(["resume", "resume", "request_stop", "cancel"]),
+)
+def test_pauses_and_other_numbers_of_workers_lose_nothing(
+    caplog: pytest.LogCaptureFixture,
+    run_alone: RunOnLoop[None],
+    stages: list[Behaviour],
+    plan: list[Step],
+    end: str,
+) -> None:
+    """The log says how many were discarded; that is not judged here."""
+
+    async def main() -> None:
+        pipeline = Pipeline([make_stage(n, b) for n, b in enumerate(stages)])
+        running = asyncio.create_task(pipeline.run(range(50)))
+        await asyncio.sleep(0)
+        for step in plan:
+            for _ in range(step.turns):
+                await turn(pipeline)
+            if running.done() or pipeline.get_stats().items_in_flight == 0:
+                break
+            take_step(pipeline, step)
+        if end == "cancel":
+            running.cancel()
+        elif end == "request_stop":
+            pipeline.request_stop()
+        elif pipeline.paused:
+            pipeline.resume()
+        while not running.done():
+            await turn(pipeline)
+        stats = pipeline.get_stats()
+        assert (stats.items_in_flight, pipeline.paused) == (0, False)
+        assert stats.items_processed + stats.items_failed + pipeline.dropped_items == stats.total_items
+        if end == "resume":
+            through = [value for value in range(50) if expected_outcome(stages, value)]
+            assert [result.value for result in await running] == through
+            assert pipeline.dropped_items == 0
+        check_workers(pipeline)
+        await asyncio.gather(running, return_exceptions=True)
+
+    run_alone(main())
+
+
+@quick
+@given(
+    st.lists(behaviours, min_size=1, max_size=3),
+    st.lists(steps, max_size=10),
+    st.sampled_from([None, 0, 2]),
+)
+def test_a_stream_and_feeds_into_any_stage_survive_them_too(
+    run_alone: RunOnLoop[None], stages: list[Behaviour], plan: list[Step], buffer_size: int | None
+) -> None:
+    """Somebody feeds every stage from outside, in every pause too, while the results are taken one by one."""
+
+    async def control(pipeline: Pipeline) -> None:
+        for step in plan:
+            for _ in range(step.turns):
+                await asyncio.sleep(0)
+            take_step(pipeline, step)
+        pipeline.resume()
+
+    async def main() -> None:
+        pipeline = Pipeline([make_stage(n, b) for n, b in enumerate(stages)])
+        holding = asyncio.Event()
+
+        async def source() -> Any:
+            for value in range(25):
+                yield value
+            await holding.wait()
+
+        async def feed(stage: Stage) -> None:
+            await pipeline.feed(range(100, 110), target_stage=stage.name, priority=1)
+
+        stream = pipeline.stream(source(), buffer_size=buffer_size)
+        seen = [await anext(stream)]
+        others = [asyncio.create_task(feed(stage)) for stage in pipeline.stages]
+        others.append(asyncio.create_task(control(pipeline)))
+
+        async def finish() -> None:
+            await asyncio.gather(*others)
+            holding.set()
+
+        finishing = asyncio.create_task(finish())
+        seen += [result async for result in stream]
+        await finishing
+        stats = pipeline.get_stats()
+        assert len(seen) == len({result.sequence_id for result in seen}) == 25 + 10 * len(stages)
+        assert (stats.items_in_flight, pipeline.dropped_items) == (0, 0)
+        check_workers(pipeline)
 
     run_alone(main())

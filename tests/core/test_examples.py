@@ -139,6 +139,19 @@ def test_headless_runs_hosted_and_by_itself(hosted: bool, tmp_path: Path) -> Non
 
 
 SAYINGS = {
+    "cancel_item.py": [
+        "page 29 is not wanted any more: True\npage 30 was never asked for: False\n",
+        "waited for page 23 long enough",
+        "26 pages, 4 cancelled, 0 failed\npage 3: failed, cancelled by cancel_item()",
+    ],
+    "dask_executor.py": ["4 words: or not to be"],
+    "executor.py": [
+        "page 1 to page 20, in 21 calls",
+        "at most 3 at the service",
+        "the near mirror answered, 1 did not yet\n- near\n- far\n",
+        "the first checksum with an f: f1510527",
+        "a failure: TypeError",
+    ],
     "feeding.py": [
         "crawled: archive, basket, home, news, shop",
         "stored in the order b, express, c, d",
@@ -150,30 +163,76 @@ SAYINGS = {
         "at most 3 in the database, 2 in the search",
         "the shop's rate was kept",
     ],
+    "pause_and_workers.py": [
+        "too many calls, come back later: pausing",
+        "paused: 0 calls, 4 pages wait to be stored",
+        "going on with Fetch-W0, Fetch-W1, Fetch-W2",
+        "never more than 3 calls at once; from now on 12",
+        "120 pages, at most 12 calls at once",
+    ],
+    "process_pool.py": [
+        "3,994 primes in 19 ranges",
+        "counted elsewhere",
+        "failed: ValueError, nobody counts from 10,000 on",
+    ],
+    "record_and_inspect.py": [
+        "orders.antflow: finished, 616 events, 57 orders sent",
+        "Fetch: 4 workers, at most 3 attempts\nCheck: 2 workers, at most 1 attempts\n",
+        "order 20 failed in Check: order 20 has no address",
+        "8 attempts were repeated",
+        "order 15: queued in Fetch\norder 15: in_progress in Fetch\norder 15: completed in Fetch\n",
+    ],
     "retries.py": [
         "32 orders sent",
         "Ask: 80 attempts repeated, 0 failed",
         "Send: 4 attempts repeated, 4 failed",
         "TimeoutError: 4",
     ],
+    "retry_failed.py": [
+        "10 sent; 20 failed items\nBy type:\n  ConnectionError: 19\n  ValueError: 1\n",
+        "north is open: 9 more sent, 11 still failed\nwith an address: order 9 from north\n",
+        "south is open: 10 more sent, 0 still failed\n30 orders, 30 prices asked, the first is order 1\n",
+        "failed @ Send  order 9 has no address\nqueued @ Send\nin_progress @ Send\ncompleted @ Send\n",
+    ],
     "streaming.py": [
         "page 50 has 50 words, on shelf 2",
         "5 pages are gone",
         "the source was not read ahead",
     ],
+    "telemetry.py": [
+        "antflow.pipeline.run  ",
+        "\n    antflow.task.fetch  ",
+        " ms  ConnectionError: the shop is busy\n      GET /orders/2  ",
+        "\n    antflow.task.price  ",
+    ],
 }
 """What each example prints, whoever runs it."""
+NEEDS = {"dask_executor.py": "distributed", "telemetry.py": "opentelemetry.sdk"}
+"""What an example needs beside the engine."""
 
 
 @pytest.mark.parametrize("hosted", [True, False], ids=["hosted", "alone"])
 @pytest.mark.parametrize("name", sorted(SAYINGS))
 def test_examples_say_what_they_are_about(name: str, hosted: bool, tmp_path: Path) -> None:
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     script = EXAMPLES / name
     ended = run_script(script, folder=tmp_path) if hosted else run(script, folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr == ""
     for saying in SAYINGS[name]:
         assert saying in ended.stdout
+
+
+@pytest.mark.parametrize("name", sorted(NEEDS))
+def test_examples_say_what_they_miss(name: str, tmp_path: Path) -> None:
+    missing = NEEDS[name].partition(".")[0]
+    code = "import runpy, sys; _, missing, path = sys.argv; sys.modules[missing] = None"
+    code += "; runpy.run_path(path, run_name='__main__')"
+    ended = run("-c", code, missing, EXAMPLES / name, folder=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "is not installed; it comes with: pip install" in ended.stdout
+    assert ended.stdout.count("\n") == 1
 
 
 def test_every_example_is_run_by_a_test() -> None:

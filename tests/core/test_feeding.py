@@ -311,3 +311,33 @@ async def test_a_huge_input_does_not_keep_the_loop_to_itself() -> None:
     await Pipeline([Stage("A", 1, [instant], queue_capacity=0)]).run(range(5000))
     done = True
     assert turns > 5000 / 64 / 2
+
+
+@pytest.mark.parametrize("priority", ["high", None, float("nan")])
+async def test_a_priority_that_is_no_number_is_refused_and_nothing_is_lost(priority: Any) -> None:
+    pipeline = Pipeline([Stage("A", 1, [same])])
+    await pipeline.start()
+    await pipeline.feed([1])
+    with pytest.raises(ValueError, match="priority must be a number"):
+        await pipeline.feed([2], priority=priority)
+    await pipeline.join()
+    assert [result.value for result in pipeline.results] == [1]
+
+
+async def test_a_task_cannot_run_or_start_its_own_pipeline() -> None:
+    complaints: list[str] = []
+
+    async def again(value: int) -> int:
+        for begin in (pipeline.run([2]), pipeline.start()):
+            try:
+                await begin
+            except PipelineError as error:
+                complaints.append(str(error))
+        return value
+
+    pipeline = Pipeline([Stage("A", 1, [again])])
+    await pipeline.start()
+    await pipeline.feed([1])
+    await pipeline.join()
+    assert len(complaints) == 2
+    assert all("already running" in complaint for complaint in complaints)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from antflow_core import Pipeline, PipelineError, Stage, StatusTracker
+from tests.support.loops import RunOnLoop
 
 
 async def double(value: int) -> int:
@@ -149,12 +150,12 @@ async def test_a_pipeline_can_run_again_and_numbers_go_on() -> None:
     assert pipeline.get_stats().items_processed == 1
 
 
-def test_a_pipeline_can_run_in_one_loop_after_another() -> None:
+def test_a_pipeline_can_run_in_one_loop_after_another(run_on_new_loop: RunOnLoop[Any]) -> None:
     pipeline = Pipeline(
         [Stage("A", 2, [double], task_concurrency_limits={"double": 1}, call_concurrency=1, call_rate=5)]
     )
     for _ in range(2):
-        assert values(asyncio.run(pipeline.run([1, 2, 3]))) == [2, 4, 6]
+        assert values(run_on_new_loop(pipeline.run([1, 2, 3]))) == [2, 4, 6]
 
 
 async def test_two_runs_at_once_are_refused_and_the_first_is_not_harmed() -> None:
@@ -326,3 +327,32 @@ async def test_progress_and_dashboard_together_are_refused() -> None:
         await pipeline.run([1], dashboard="huge")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="more than 0"):
         await pipeline.run([1], dashboard_update_interval=0)
+
+
+@pytest.mark.parametrize("way", ["run_in_executor", "wrap_future", "future", "helper"])
+async def test_plain_wrappers_that_need_the_loop_are_called_on_it(way: str) -> None:
+    def hidden(value: int) -> Any:
+        future = asyncio.get_running_loop().create_future()
+        future.set_result(value)
+        return future
+
+    class Helper:
+        def call(self, value: int) -> Any:
+            return hidden(value)
+
+    pool = ThreadPoolExecutor(1)
+    helper = Helper()
+    wrappers: dict[str, Any] = {
+        "run_in_executor": lambda value: asyncio.get_event_loop().run_in_executor(pool, plain_double, value),
+        "wrap_future": lambda value: asyncio.wrap_future(pool.submit(plain_double, value)),
+        "future": hidden,
+        "helper": helper.call,
+    }
+    wrapper = wrappers[way]
+
+    def task(value: int) -> Any:
+        return wrapper(value)
+
+    results = await Pipeline([Stage("A", 2, [task], task_attempts=1)]).run([1, 2])
+    pool.shutdown()
+    assert values(results) == ([1, 2] if way in ("future", "helper") else [2, 4])

@@ -12,6 +12,7 @@ import pytest
 
 from antflow_core import Pipeline, PipelineError, Stage, StatusTracker
 from antflow_core.context import observer_var
+from tests.support.loops import RunOnLoop
 
 
 async def same(value: Any) -> Any:
@@ -419,7 +420,7 @@ async def test_a_worker_cancelled_from_outside_ends_the_run_with_a_word() -> Non
         await running
 
 
-def test_the_end_of_the_loop_ends_a_pipeline_nobody_shut_down() -> None:
+def test_the_end_of_the_loop_ends_a_pipeline_nobody_shut_down(run_on_new_loop: RunOnLoop[Pipeline]) -> None:
     async def leave_it() -> Pipeline:
         gate = Gate()
         pipeline = Pipeline([Stage("A", 2, [gate])])
@@ -428,11 +429,11 @@ def test_the_end_of_the_loop_ends_a_pipeline_nobody_shut_down() -> None:
         await gate.wait_inside(2)
         return pipeline
 
-    pipeline = asyncio.run(leave_it())
+    pipeline = run_on_new_loop(leave_it())
     assert (pipeline.get_stats().items_in_flight, pipeline.dropped_items) == (0, 10)
 
 
-def test_workers_nobody_refers_to_last_until_the_loop_ends(expect_log: Any) -> None:
+def test_workers_nobody_refers_to_last_until_the_loop_ends(run_on_new_loop: RunOnLoop[int]) -> None:
     complaints: list[Any] = []
 
     async def leave_it() -> int:
@@ -445,7 +446,7 @@ def test_workers_nobody_refers_to_last_until_the_loop_ends(expect_log: Any) -> N
         gc.collect()
         return len(asyncio.all_tasks())
 
-    assert asyncio.run(leave_it()) == 3
+    assert run_on_new_loop(leave_it()) == 3
     gc.collect()
     assert complaints == []
 

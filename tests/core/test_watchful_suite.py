@@ -16,6 +16,7 @@ class Broken:
     def __del__(self): raise OSError
 
 async def test_task(): kept.append(asyncio.create_task(asyncio.sleep(60)))
+async def test_timer(): asyncio.get_running_loop().call_later(60, print)
 def test_thread(): threading.Thread(target=stop.wait, args=(60,), name="T9").start()
 def test_stop(): stop.set()
 def test_log(): logging.getLogger("a").warning("lost %d", 3)
@@ -28,6 +29,7 @@ _IN_ORDER = """\
 import asyncio, logging, threading
 
 async def test_task(): await asyncio.create_task(asyncio.sleep(0))
+async def test_timer(): asyncio.get_running_loop().call_later(60, print).cancel()
 def test_thread(): threading.Thread(target=int).start()
 def test_log(): logging.getLogger("a").info("fine")
 def test_expected_log(expect_log):
@@ -43,6 +45,7 @@ def test_what_a_test_leaves_or_says_unexpectedly_fails_it(tmp_path: Path) -> Non
     found = complaints(tmp_path, _FAULTY)
     expected = {
         "test_task": "Tasks are left",
+        "test_timer": "Timers are left",
         "test_thread": "Threads are left: T9",
         "test_log": "Unexpected log records",
         "test_silence": "that did not come: ['never']",

@@ -1,4 +1,4 @@
-"""Fails a test that leaves something running or open: asyncio tasks, threads, windows."""
+"""Fails a test that leaves something running or open: asyncio tasks and timers, threads, windows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import inspect
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let async tests alone have the fixture that needs a loop; first in, it is the last to look."""
     for item in items:
         if isinstance(item, pytest.Function) and _is_async(item.obj):
-            item.fixturenames.insert(0, "no_task_is_left")
+            item.fixturenames.insert(0, "loop_is_left_empty")
 
 
 def _is_async(function: object) -> bool:
@@ -30,16 +31,38 @@ def _is_async(function: object) -> bool:
 
 
 @pytest.fixture
-async def no_task_is_left() -> AsyncIterator[None]:
-    """Every task of the test's loop has ended."""
-    before = asyncio.all_tasks()
+async def loop_is_left_empty() -> AsyncIterator[None]:
+    """Every task of the test's loop has ended, and no timer is to fire."""
     yield
+    loop, last = asyncio.get_running_loop(), current_task()
     for _ in range(_LAST_TURNS):
-        left = asyncio.all_tasks() - before - {asyncio.current_task()}
-        if not left:
+        if not left_behind(loop, but=last):
             return
         await asyncio.sleep(0)
-    pytest.fail(f"Tasks are left: {', '.join(map(repr, left))}", pytrace=False)
+    pytest.fail("; ".join(left_behind(loop, but=last)), pytrace=False)
+
+
+def left_behind(loop: asyncio.AbstractEventLoop, *, but: asyncio.Task[Any]) -> list[str]:
+    """What a loop has still to do beside one task, in words; empty where there is nothing."""
+    tasks = [repr(task) for task in asyncio.all_tasks(loop) - {but}]
+    timers = [repr(timer) for timer in timers_of(loop)]
+    left = {"Tasks": tasks, "Timers": timers}
+    return [f"{what} are left: {', '.join(which)}" for what, which in left.items() if which]
+
+
+def timers_of(loop: asyncio.AbstractEventLoop) -> list[asyncio.TimerHandle]:
+    """The timers that are still to fire; none where the loop does not let them be seen, as uvloop's."""
+    scheduled: list[asyncio.TimerHandle] = getattr(loop, "_scheduled", [])  # asyncio's
+    entries: list[tuple[float, int, asyncio.TimerHandle]] = getattr(loop, "_timers", [])  # the app's
+    timers = [*scheduled, *(timer for _, _, timer in entries)]
+    return [timer for timer in timers if not timer.cancelled()]
+
+
+def current_task() -> asyncio.Task[Any]:
+    """The task that runs; there is one."""
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 @pytest.fixture(autouse=True)
