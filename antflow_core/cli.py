@@ -44,11 +44,12 @@ everything after SCRIPT is the script's, in sys.argv.
 Examples:
     antflow-core run orders.py
     antflow-core run --dashboard detailed orders.py --limit 100
+    antflow-core run --record runs/ orders.py
 
 \b
 Ctrl+C finishes the items in hand and stops; a second one cancels at once.
 Exit codes: 0 done, whether or not items failed; 1 the script raised or exited with another code;
-2 there was nothing to run; 130 stopped with Ctrl+C.
+2 there was nothing to run, or the file to record into exists; 130 stopped with Ctrl+C.
 """
 
 app = typer.Typer(
@@ -103,26 +104,36 @@ def run(
         Dashboard | None,
         typer.Option(help="Show the pipelines in the terminal while they run.", show_default=False),
     ] = None,
+    record: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Record the run into FILE; in a folder, into a file named after script and time.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run a script; never returns normally."""
     try:
-        outcome, interrupted = asyncio.run(_run(script, args or [], dashboard))
+        outcome, interrupted = asyncio.run(_run(script, args or [], dashboard, record))
     except KeyboardInterrupt:  # the third Ctrl+C, where no code of the script was there to be broken into
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(_report(outcome, interrupted=interrupted))
 
 
-async def _run(script: str, args: list[str], dashboard: Dashboard | None) -> tuple[RunOutcome, bool]:
+async def _run(
+    script: str, args: list[str], dashboard: Dashboard | None, record: str | None
+) -> tuple[RunOutcome, bool]:
     """The outcome, and whether Ctrl+C was pressed."""
     # Late, so that --help and --version do not wait for the engine.
     if dashboard is None:
         from antflow_core.link.inproc import InProcessRun
 
-        source = InProcessRun(script, args)
+        source = InProcessRun(script, args, record=record)
     else:
         from antflow_core.link.terminal import ShownRun
 
-        source = ShownRun(script, args, kind=dashboard.value)
+        source = ShownRun(script, args, kind=dashboard.value, record=record)
     with _interruptible(source) as presses:
         outcome = await source.run()
     return outcome, bool(presses)

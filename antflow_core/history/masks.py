@@ -128,13 +128,14 @@ class TruthTable:
     def _plan(self) -> list[_Step]:
         """The columns in the order in which they decide most, as far as anything depends on them."""
         size = len(self._truth)
-        left = [(column, column.shares(size)) for column in self._columns if column.can_set]
-        left = [each for each in left if self._depends_on(each[0].can_set, _united_bits(left))]
-        left.sort(key=lambda each: self._open_share(each[1], _united_bits(left, but=each[0])))
+        able = [(column, column.shares(size)) for column in self._columns if column.can_set]
+        needed = [each for each in able if self._depends_on(each[0].can_set, _united_bits(able))]
+        shares = [self._open_share(each[1], _united_bits(needed, but=each[0])) for each in needed]
+        ordered = [needed[at] for at in sorted(range(len(needed)), key=shares.__getitem__)]
         return [
             _Step(column, self._states(_united_bits(later)), _MOST_OPEN[min(len(later), 4)])
-            for number, (column, _) in enumerate(left)
-            for later in [left[number + 1 :]]
+            for number, (column, _) in enumerate(ordered)
+            for later in [ordered[number + 1 :]]
         ]
 
     def _depends_on(self, bits: int, possible: int) -> bool:
