@@ -59,7 +59,7 @@ class ErrorGroup:
     @property
     def query(self) -> str:
         """The query that finds the group's failed events; it compares names without their case."""
-        error = f"error:{quote(self.type_name)}" if self.has_type else "-error:*"
+        error = f"error_type:{quote(self.type_name)}" if self.has_type else "-error:*"
         return f"status:failed stage:{quote(self.stage)} {error}"
 
     def add(self, times_s: NDArray[np.float64], items: NDArray[np.int32], bar_s: float) -> None:

@@ -68,6 +68,15 @@ class ItemHistory:
         return next((event for event in reversed(self.events) if event.is_status), None)
 
     @property
+    def is_under_way(self) -> bool:
+        """Whether something will still happen to the item, as far as its events tell."""
+        last, run = self.last, self.run
+        if last is None or run is None or run.ended_at is not None:
+            return False
+        is_through = last.kind in ("completed", "skipped") and last.stage_index == _last_stage(run)
+        return last.kind != "failed" and not is_through
+
+    @property
     def error(self) -> ErrorRecord | None:
         """What went wrong last, None where nothing did or the item came through after all."""
         last = self.last
@@ -114,6 +123,11 @@ class ItemHistory:
 
     def _take(self, rows: list[int]) -> None:
         self.events += self.log.page(rows)
+
+
+def _last_stage(run: RunRecord) -> int:
+    """The index in the log of a run's last stage."""
+    return run.stage_base + len(run.stages) - 1
 
 
 def _spans(events: Iterable[EventRow], run: RunRecord) -> Iterable[Span]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from traceback import format_exception
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -29,6 +30,14 @@ def in_process(path: Path, args: Sequence[str], on_output: OnOutput) -> RunSourc
     return InProcessRun(path, args, on_output=on_output)
 
 
+async def _outcome_after(retry: Awaitable[int], source: RunSource, before: RunOutcome | None) -> RunOutcome:
+    """How a run stands after a retry."""
+    await retry
+    outcome = source.outcome or before
+    assert outcome is not None  # only a run that is over goes on for a retry
+    return outcome
+
+
 class RunController(QObject):
     """One open script and its current or last run.
 
@@ -40,6 +49,7 @@ class RunController(QObject):
         script_opened: Another script is open, or the same one was read again.
         state_changed: `state` has another value.
         run_started: A run began; `history` is new and empty.
+        run_resumed: A run that was over goes on with items that had failed.
         run_finished(RunOutcome): The run is over, however it ended.
         output_written(str, str): The script printed: text, ``stdout`` or ``stderr``; from any thread.
     """
@@ -47,6 +57,7 @@ class RunController(QObject):
     script_opened = Signal()
     state_changed = Signal()
     run_started = Signal()
+    run_resumed = Signal()
     run_finished = Signal(object)
     output_written = Signal(str, str)
 
@@ -57,6 +68,7 @@ class RunController(QObject):
         self._outline: ScriptOutline | None = None
         self._source: RunSource | None = None
         self._task: asyncio.Task[RunOutcome] | None = None
+        self._retries: set[asyncio.Task[int]] = set()
         self._meter = ProgressMeter()
         self._state = RunState.READY
         self._started_at = 0.0
@@ -94,6 +106,11 @@ class RunController(QObject):
     def is_running(self) -> bool:
         """Whether a run is going on, stopping included."""
         return self._task is not None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no item is taken until `resume`."""
+        return self._source is not None and self._source.paused
 
     @property
     def outcome(self) -> RunOutcome | None:
@@ -161,6 +178,76 @@ class RunController(QObject):
             self._source.stop()
             self._set_state(RunState.STOPPING)
 
+    def toggle_pause(self) -> None:
+        """Pause a run that goes on, or let a paused one go on."""
+        if self._source is None or self._state is not RunState.RUNNING:
+            return
+        if self._source.paused:
+            self._source.resume()
+        else:
+            self._source.pause()
+        self.state_changed.emit()
+
+    def set_workers(self, stage: str, workers: int) -> None:
+        """Give a stage of the pipeline in view so many workers; where it has just ended this does nothing."""
+        view = self._view_shown()
+        if self._source is not None and view is not None and not view.ended:
+            self._source.set_workers(view.run, stage, workers)
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether items that failed can be tried again now."""
+        return self._source is not None and self._state not in (RunState.READY, RunState.STOPPING)
+
+    def retry_failed(
+        self,
+        *,
+        run: int | None = None,
+        stage: str | None = None,
+        error_type: str | None = None,
+        ids: Any = None,
+    ) -> None:
+        """Let failed items go again, all or those that are named; a run that is over goes on for them.
+
+        Args:
+            run: Number of their pipeline in the log.
+            stage: Where they failed.
+            error_type: Name of the class of errors they failed with.
+            ids: Their ids.
+        """
+        source = self._source
+        if source is None or not self.can_retry:
+            return
+        loop = asyncio.get_running_loop()
+        retry = source.retry_failed(run, stage, error_type, ids)
+        if self._task is not None:
+            task = loop.create_task(retry, name="antflow-desk retry")
+            self._retries.add(task)
+            task.add_done_callback(self._retries.discard)
+            return
+        before = self._outcome
+        self._outcome, self._started = None, time.monotonic() - self._duration_s
+        self._task = loop.create_task(_outcome_after(retry, source, before), name="antflow-desk retry")
+        self._task.add_done_callback(self._finish)
+        self._set_state(RunState.RUNNING)
+        self.run_resumed.emit()
+
+    def retry_item(self, item: int) -> None:
+        """Let one failed item go again, by its index in the log."""
+        if self.history is not None:
+            run = self.history.items.run_of(item)
+            self.retry_failed(run=run, ids=[self.history.item_id(item)])
+
+    def retry_alike(self, stage: str, error_type: str) -> None:
+        """Let all items go again that failed in a stage with a type of error."""
+        self.retry_failed(stage=stage, error_type=error_type)
+
+    def cancel_item(self, item: int) -> None:
+        """Give one item up, by its index in the log."""
+        if self._source is not None and self.is_running:
+            log = self._source.log
+            self._source.cancel_item(log.items.run_of(item), log.item_id(item))
+
     async def close(self) -> None:
         """Cancel a run that is going on and wait until it is gone."""
         if self._source is not None and self._task is not None:
@@ -175,10 +262,17 @@ class RunController(QObject):
         """Choose the pipeline whose stages are in view; None follows the newest."""
         self._shown_pipeline = index
 
+    def _view_shown(self) -> PipelineView | None:
+        pipelines = self.pipelines()
+        return pipelines[self._index_shown(pipelines)] if pipelines else None
+
+    def _index_shown(self, pipelines: Sequence[PipelineView]) -> int:
+        shown = self._shown_pipeline
+        return shown if shown is not None and shown < len(pipelines) else len(pipelines) - 1
+
     def measure(self, pipelines: Sequence[PipelineView]) -> RunProgress:
         """The figures of this moment, from snapshots just taken."""
-        shown = self._shown_pipeline
-        index = shown if shown is not None and shown < len(pipelines) else len(pipelines) - 1
+        index = self._index_shown(pipelines)
         return self._meter.measure(pipelines, self.elapsed_s, running=self.is_running, shown=index)
 
     def _pass_output(self, text: str, stream: str) -> None:

@@ -199,7 +199,8 @@ def _left(stats: StageStats) -> int:
 
 
 def _per_second(count: int, seconds: float) -> float | None:
-    return count / seconds if seconds >= _FIRST_RATE_S else None
+    """A rate; not below zero where failed items go again, and so have not ended any more."""
+    return max(0, count) / seconds if seconds >= _FIRST_RATE_S else None
 
 
 def _total(pipelines: Sequence[PipelineView], *, running: bool) -> int | None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFrame, QLabel, QListView, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QListView,
+    QPushButton,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
 
 from antflow_core.history.event_log import EventLog
 from antflow_core.units import format_count, plural
@@ -36,21 +45,25 @@ class ErrorsView(QWidget):
     Signals:
         group_chosen(str): A query for exactly this group's failed events.
         item_chosen(int): The item's index in the log.
+        retry_requested(str, str): The items of this stage and this type of error are to be tried again.
     """
 
     group_chosen = Signal(str)
     item_chosen = Signal(int)
+    retry_requested = Signal(str, str)
 
     def __init__(self, model: ErrorsModel, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.model = model
         self._stale = False
+        self._can_retry = False
         self.summary_label = QLabel()
         self.groups = QListView()
         self.items_label = QLabel()
         self.items = QListView()
         self.items_model = GroupItemsModel(self)
         self.items_panel = QWidget()
+        self.retry_button = QPushButton("Retry these")
         self.groups.setModel(model)
         self.groups.setItemDelegate(ErrorDelegate(model, theme, self.groups))
         self.items.setModel(self.items_model)
@@ -61,6 +74,7 @@ class ErrorsView(QWidget):
         self.groups.activated.connect(self._choose_group_again)
         RowChoice(self.items).chosen.connect(self._choose_item)
         self.items.activated.connect(self._choose_item)
+        self.retry_button.clicked.connect(self._request_retry)
         model.counts_changed.connect(self._update)
         model.modelReset.connect(self._forget_group)
         self._update()
@@ -82,7 +96,14 @@ class ErrorsView(QWidget):
         below = QVBoxLayout(self.items_panel)
         below.setContentsMargins(0, 0, 0, 0)
         below.setSpacing(0)
-        below.addWidget(self.items_label)
+        line = QHBoxLayout()
+        line.setContentsMargins(0, 0, 8, 0)
+        line.addWidget(self.items_label, 1)
+        line.addWidget(self.retry_button)
+        set_kind(self.retry_button, "link")
+        self.retry_button.setToolTip("Try all items of the group again, from the stage that failed")
+        self.retry_button.hide()
+        below.addLayout(line)
         below.addWidget(self.items, 1)
         self.items_panel.hide()
         splitter = QSplitter(Qt.Orientation.Vertical)
@@ -97,6 +118,11 @@ class ErrorsView(QWidget):
         layout.setSpacing(0)
         layout.addWidget(self.summary_label)
         layout.addWidget(splitter, 1)
+
+    def set_can_retry(self, can_retry: bool) -> None:
+        """Say whether failed items can be tried again now."""
+        self._can_retry = can_retry
+        self._name_items()
 
     @property
     def total(self) -> int:
@@ -138,6 +164,7 @@ class ErrorsView(QWidget):
     def _name_items(self) -> None:
         group = self._current_group()
         self.items_panel.setVisible(group is not None)
+        self.retry_button.setVisible(group is not None and group.has_type and self._can_retry)
         if group is None:
             return
         count = plural(group.count, "item")
@@ -158,6 +185,12 @@ class ErrorsView(QWidget):
         group = self._current_group()
         if group is not None:
             self.group_chosen.emit(group.query)
+
+    @Slot()
+    def _request_retry(self) -> None:
+        group = self._current_group()
+        if group is not None:
+            self.retry_requested.emit(group.stage, group.type_name)
 
     @Slot(QModelIndex)
     def _choose_item(self, index: QModelIndex) -> None:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize, Qt, Slot
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QFontMetrics, QResizeEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from antflow_gui.runs.progress import Bottleneck, StageProgress
 from antflow_gui.theme import Theme, set_kind, ui_font
@@ -23,20 +32,28 @@ class FlowView(QWidget):
 
     Args:
         theme: Where the colours come from.
+
+    Signals:
+        workers_requested(str, int): The stage is to have so many workers.
     """
+
+    workers_requested = Signal(str, int)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._structure: tuple[tuple[str, int], ...] = ()
+        self._structure: tuple[str, ...] = ()
+        self._can_change_workers = False
         self._stages: tuple[StageProgress, ...] = ()
         self.cards: list[StageCard] = []
         self.gauges: list[QueueGauge] = []
         self.sentence = TextCell(theme, ui_font(13))
+        self.remedy = QPushButton("Add a worker")
         self.empty_label = QLabel()
         self._empty = QFrame()
         self._strip = QWidget()
         self._strip_layout = QHBoxLayout(self._strip)
+        self._remedied: Bottleneck | None = None
         self._scroll = QScrollArea()
         self._pages = QStackedWidget()
         self._lay_out()
@@ -51,7 +68,7 @@ class FlowView(QWidget):
             bottleneck: The one that holds up the others, if there is one.
         """
         wanted = tuple(stages)
-        structure = tuple((stage.name, stage.workers) for stage in wanted)
+        structure = tuple(stage.name for stage in wanted)
         if structure != self._structure:
             self._build(wanted, structure)
         elif _began_anew(self._stages, wanted):
@@ -63,23 +80,42 @@ class FlowView(QWidget):
             card.set_bottleneck(bottleneck is not None and bottleneck.index == stage.index)
         for stage, gauge in zip(wanted[1:], self.gauges, strict=True):
             gauge.set_queue(stage.queued, stage.capacity)
-        self.sentence.set_text(bottleneck.sentence if bottleneck is not None else "")
+        self._show_sentence(bottleneck)
         self._pages.setCurrentWidget(self._scroll)
+
+    def set_can_change_workers(self, can_change: bool) -> None:
+        """Say whether stages can be given more or fewer workers now."""
+        self._can_change_workers = can_change
+        for card in self.cards:
+            card.set_can_change_workers(can_change)
+
+    def _show_sentence(self, bottleneck: Bottleneck | None) -> None:
+        text = bottleneck.sentence if bottleneck is not None else ""
+        self.sentence.set_text(text)
+        self.sentence.setMaximumWidth(QFontMetrics(ui_font(13)).horizontalAdvance(text) + 2)
+        self.remedy.setVisible(bottleneck is not None and self._can_change_workers)
+        if bottleneck is not None:
+            stage = self._stages[bottleneck.index]
+            self.remedy.setToolTip(f"Let {stage.name} work on {stage.workers + 1} items at once")
+        self._remedied = bottleneck
 
     def clear(self, text: str) -> None:
         """Show no stages but a text: what will appear here, and how to get it."""
         self._build((), ())
         self._stages = ()
-        self.sentence.set_text("")
+        self._show_sentence(None)
         self.empty_label.setText(text)
         self._pages.setCurrentWidget(self._empty)
 
-    def _build(self, stages: Sequence[StageProgress], structure: tuple[tuple[str, int], ...]) -> None:
+    def _build(self, stages: Sequence[StageProgress], structure: tuple[str, ...]) -> None:
         while (item := self._strip_layout.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
         self.cards = [StageCard(stage, self._theme) for stage in stages]
+        for card in self.cards:
+            card.set_can_change_workers(self._can_change_workers)
+            card.workers_requested.connect(self.workers_requested)
         self.gauges = [QueueGauge(stage.name, self._theme) for stage in stages[1:]]
         for place, card in enumerate(self.cards):
             if place:
@@ -112,13 +148,29 @@ class FlowView(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(_SENTENCE_GAP_PX)
+        line = QHBoxLayout()
+        line.setSpacing(8)
+        line.addWidget(self.sentence, 1, Qt.AlignmentFlag.AlignVCenter)
+        line.addWidget(self.remedy, 0, Qt.AlignmentFlag.AlignVCenter)
+        line.addStretch(0)
+        set_kind(self.remedy, "link")
+        place = self.remedy.sizePolicy()
+        place.setRetainSizeWhenHidden(True)
+        self.remedy.setSizePolicy(place)
+        self.remedy.clicked.connect(self._request_worker)
         column.addWidget(self._pages)
-        column.addWidget(self.sentence)
+        column.addLayout(line)
 
     def _fit_height(self) -> None:
         """Make room for the scroll bar only where there is one."""
         scrolls = self._strip.minimumWidth() > self.width()
         self._pages.setFixedHeight(CARD_HEIGHT + (_SCROLL_BAR_PX if scrolls else 0))
+
+    @Slot()
+    def _request_worker(self) -> None:
+        if self._remedied is not None:
+            stage = self._stages[self._remedied.index]
+            self.workers_requested.emit(stage.name, stage.workers + 1)
 
     @Slot()
     def _follow_theme(self) -> None:
@@ -134,5 +186,5 @@ class FlowView(QWidget):
 
 
 def _began_anew(before: Sequence[StageProgress], now: Sequence[StageProgress]) -> bool:
-    """Whether the figures are of another run: what has ended never gets less within one."""
-    return any(new.done + new.failed < old.done + old.failed for old, new in zip(before, now, strict=True))
+    """Whether the figures are of another run: what is done never gets less within one, what failed may."""
+    return any(new.done < old.done for old, new in zip(before, now, strict=True))

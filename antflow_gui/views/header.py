@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from antflow_core.link.protocol import RunState
-from antflow_core.units import format_clock
+from antflow_core.units import format_clock, format_count, plural
 from antflow_gui.runs.progress import RunProgress
 from antflow_gui.theme import Theme, set_kind, ui_font
 from antflow_gui.views.icon_label import IconLabel
@@ -18,6 +21,8 @@ from antflow_gui.views.text_cell import TextCell
 _COUNTED = ("completed", "failed", "retrying", "skipped")
 _RIGHT = Qt.AlignmentFlag.AlignRight
 _HEIGHT = 44
+_BUTTON_PADDING = 24
+_SETTLED_S = 0.6
 
 
 class RunHeader(QWidget):
@@ -28,10 +33,14 @@ class RunHeader(QWidget):
 
     Signals:
         run_requested: Run, or Run again, was pressed.
+        pause_requested: Pause was pressed, or Resume while the run is paused.
+        retry_requested: The items that failed are to be tried again.
         stop_requested: Stop was pressed; once more, as Stop now, while the run is stopping.
     """
 
     run_requested = Signal()
+    pause_requested = Signal()
+    retry_requested = Signal()
     stop_requested = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -49,8 +58,13 @@ class RunHeader(QWidget):
         self.rate_text, self.mean_text = self._figure("88,888/s", "now · 88,888/s mean")
         self.elapsed_text, self._elapsed_caption = self._figure("8:88:88", "elapsed")
         self.left_text, self._left_caption = self._figure("88–88 min", "left")
+        self.pause_button = QPushButton("Resume")
         self.stop_button = QPushButton("Stop now")
         self.run_button = QPushButton("Run again")
+        self.again_button = QPushButton("Run again")
+        self.retry_button = QPushButton("Retry 8,888 failed")
+        self._first_place, self._last_place = QStackedWidget(), QStackedWidget()
+        self._offered_at = 0.0
         self._elapsed_caption.set_text("elapsed")
         self._left_caption.set_text("left")
         self._set_up_buttons()
@@ -58,7 +72,16 @@ class RunHeader(QWidget):
         theme.changed.connect(self._repaint)
         self.show_run("", "", RunState.READY, None)
 
-    def show_run(self, name: str, note: str, state: RunState, progress: RunProgress | None) -> None:
+    def show_run(
+        self,
+        name: str,
+        note: str,
+        state: RunState,
+        progress: RunProgress | None,
+        *,
+        paused: bool = False,
+        can_retry: bool = True,
+    ) -> None:
         """Show a run.
 
         Args:
@@ -66,12 +89,14 @@ class RunHeader(QWidget):
             note: How it runs: ``in the app · started 14:02:31``.
             state: Where the run stands.
             progress: Its figures; None before there are any.
+            paused: No item is taken until it is resumed.
+            can_retry: Items that failed can be tried again now.
         """
         if name != self._name:
             self._name = name
             for count in self.counts.values():
                 count.reset()
-        words = state_words(state, progress)
+        words = state_words(state, progress, paused=paused)
         self.state_icon.set_icon(words.icon, words.role)
         self.state_text.set_role(words.role)
         if words.word != self.state_text.text:
@@ -81,7 +106,8 @@ class RunHeader(QWidget):
         self.note_text.set_text(note)
         self._show_progress(progress)
         self._show_figures(progress)
-        self._show_buttons(state, progress)
+        self._show_buttons(state, progress, paused=paused)
+        self._show_retry(state, progress.failed if progress is not None and can_retry else 0)
 
     def _show_progress(self, progress: RunProgress | None) -> None:
         share, items = progress_words(progress) if progress is not None else ("", ("",))
@@ -106,8 +132,15 @@ class RunHeader(QWidget):
         self.elapsed_text.set_text(format_clock(progress.elapsed_s))
         self.left_text.set_text(range_words(progress.remaining_s))
 
-    def _show_buttons(self, state: RunState, progress: RunProgress | None) -> None:
+    def _show_buttons(self, state: RunState, progress: RunProgress | None, *, paused: bool) -> None:
         running = state in (RunState.RUNNING, RunState.STOPPING)
+        self.pause_button.setEnabled(state is RunState.RUNNING)
+        self.pause_button.setText("Resume" if paused else "Pause")
+        self.pause_button.setToolTip(
+            "Let the workers take items again"
+            if paused
+            else "Finish the items in hand and take no more for now"
+        )
         self.run_button.setEnabled(bool(self._name) and not running)
         self.run_button.setText("Run" if state is RunState.READY or progress is None else "Run again")
         self.stop_button.setEnabled(running)
@@ -116,6 +149,23 @@ class RunHeader(QWidget):
         self.stop_button.setToolTip(
             "Cancel the items in hand" if stopping else "Finish the items in hand, drop those that wait"
         )
+
+    def _show_retry(self, state: RunState, failed: int) -> None:
+        """Offer what failed to be tried again; it is then the next sensible act, and looks like it."""
+        button = self.retry_button
+        if failed and state is not RunState.STOPPING:
+            words = f"Retry {format_count(failed)} failed"
+            # A count that outgrows the button leaves the words whole, and the number to the tool tip.
+            fits = QFontMetrics(button.font()).horizontalAdvance(words) <= button.width() - _BUTTON_PADDING
+            button.setText(words if fits else "Retry failed")
+            button.setToolTip(f"Try {plural(failed, 'failed item')} again, from the stage that failed")
+        offered = bool(failed) and state is not RunState.STOPPING
+        self._last_place.setCurrentWidget(button if offered else self.run_button)
+        running = state in (RunState.RUNNING, RunState.STOPPING)
+        first = self.again_button if offered and not running else self.pause_button
+        if first is not self._first_place.currentWidget():
+            self._first_place.setCurrentWidget(first)
+            self._offered_at = time.monotonic()
 
     def _figure(self, widest: str, widest_caption: str) -> tuple[TextCell, TextCell]:
         """A number above its caption, both right-aligned in a column as wide as the wider of them."""
@@ -130,13 +180,30 @@ class RunHeader(QWidget):
 
     def _set_up_buttons(self) -> None:
         set_kind(self.run_button, "primary")
-        self.run_button.setToolTip("Run the script from the start")
-        for button in (self.stop_button, self.run_button):
-            # The longer of its words is in it now: it keeps that width.
-            button.setFixedWidth(button.sizeHint().width())
-            button.setFixedHeight(28)
+        set_kind(self.retry_button, "primary")
+        for place, buttons in self._places():
+            # The longest of their words are in them now: the place keeps that width.
+            width = max(button.sizeHint().width() for button in buttons)
+            for button in buttons:
+                button.setFixedSize(width, 28)
+                if isinstance(place, QStackedWidget):
+                    place.addWidget(button)
+            place.setFixedSize(width, 28)
+        for button in (self.run_button, self.again_button):
+            button.setToolTip("Run the script from the start")
+        self.pause_button.clicked.connect(self._request_pause)
+        self.retry_button.clicked.connect(self._request_retry)
         self.run_button.clicked.connect(self._request_run)
+        self.again_button.clicked.connect(self._request_again)
         self.stop_button.clicked.connect(self._request_stop)
+
+    def _places(self) -> list[tuple[QWidget, tuple[QPushButton, ...]]]:
+        """The places for buttons, each with those that take turns in it."""
+        return [
+            (self._first_place, (self.pause_button, self.again_button)),
+            (self.stop_button, (self.stop_button,)),
+            (self._last_place, (self.run_button, self.retry_button)),
+        ]
 
     def _lay_out(self) -> None:
         row = QHBoxLayout(self)
@@ -155,15 +222,15 @@ class RunHeader(QWidget):
         row.addLayout(figures)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
-        buttons.addWidget(self.stop_button)
-        buttons.addWidget(self.run_button)
+        for place, _ in self._places():
+            buttons.addWidget(place)
         row.addLayout(buttons)
         self.setFixedHeight(_HEIGHT)
 
     def _script_block(self) -> QWidget:
         block = QWidget()
         block.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        block.setMinimumWidth(200)
+        block.setMinimumWidth(150)
         line = QHBoxLayout()
         line.setSpacing(4)
         line.addWidget(self.state_icon)
@@ -180,7 +247,7 @@ class RunHeader(QWidget):
     def _progress_block(self) -> QWidget:
         block = QWidget()
         block.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        block.setMinimumWidth(280)
+        block.setMinimumWidth(200)
         line = QHBoxLayout()
         line.setSpacing(4)
         self.share_text.reserve("100 %")
@@ -197,8 +264,22 @@ class RunHeader(QWidget):
         return block
 
     @Slot()
+    def _request_pause(self) -> None:
+        self.pause_requested.emit()
+
+    @Slot()
+    def _request_retry(self) -> None:
+        self.retry_requested.emit()
+
+    @Slot()
     def _request_run(self) -> None:
         self.run_requested.emit()
+
+    @Slot()
+    def _request_again(self) -> None:
+        """Run again, unless the click was meant for the button that stood there a moment ago."""
+        if time.monotonic() - self._offered_at > _SETTLED_S:
+            self.run_requested.emit()
 
     @Slot()
     def _request_stop(self) -> None:

@@ -33,9 +33,15 @@ class ItemView(QWidget):
 
     Signals:
         report_copied(str): The report was put on the clipboard.
+        retry_requested(int): The item, which failed, is to be tried again; its index in the log.
+        alike_requested(str, str): So are all that failed in this stage with this type of error.
+        cancel_requested(int): The item is to be given up.
     """
 
     report_copied = Signal(str)
+    retry_requested = Signal(int)
+    alike_requested = Signal(str, str)
+    cancel_requested = Signal(int)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -50,12 +56,19 @@ class ItemView(QWidget):
         self.traceback_box = TracebackBox()
         self.history_label = QLabel("History")
         self.events = ItemEventsTable(theme)
+        self.retry_button = QPushButton("Retry item")
+        self.alike_button = QPushButton("Retry all like this")
+        self.cancel_button = QPushButton("Cancel item")
         self.copy_button = QPushButton("Copy report")
+        self._can_retry = self._can_cancel = False
         self.page = QWidget()
         self._scroll = QScrollArea()
         self._arrange()
         self.note = EmptyNote(self)
         self.setFocusProxy(self.events)
+        self.retry_button.clicked.connect(self._request_retry)
+        self.alike_button.clicked.connect(self._request_alike)
+        self.cancel_button.clicked.connect(self._request_cancel)
         self.copy_button.clicked.connect(self.copy_report)
         theme.changed.connect(self._show)
         self._show()
@@ -71,6 +84,9 @@ class ItemView(QWidget):
         self.error_label.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
+        self.retry_button.setToolTip("Try the item again, from the stage that failed")
+        self.alike_button.setToolTip("Try all items again that failed in this stage with this type of error")
+        self.cancel_button.setToolTip("Give the item up, wherever it is; the run goes on without it")
         self.copy_button.setToolTip("Copy item, stage, error and traceback as text")
         state = QHBoxLayout()
         state.setSpacing(6)
@@ -101,7 +117,9 @@ class ItemView(QWidget):
         content.setAutoFillBackground(False)
         buttons = QHBoxLayout()
         buttons.setContentsMargins(_MARGIN, 8, _MARGIN, _MARGIN)
-        buttons.addWidget(self.copy_button)
+        buttons.setSpacing(8)
+        for button in (self.retry_button, self.alike_button, self.cancel_button, self.copy_button):
+            buttons.addWidget(button)
         buttons.addStretch()
         layout = QVBoxLayout(self.page)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -115,6 +133,12 @@ class ItemView(QWidget):
         self.events.rows.show_history(self._history)
         self._scroll.verticalScrollBar().setValue(0)
         self._show()
+
+    def set_acts(self, *, can_retry: bool, can_cancel: bool) -> None:
+        """Say what the run allows now: to try failed items again, to give up those under way."""
+        if (can_retry, can_cancel) != (self._can_retry, self._can_cancel):
+            self._can_retry, self._can_cancel = can_retry, can_cancel
+            self._show_acts()
 
     @Slot()
     def clear(self) -> None:
@@ -138,6 +162,22 @@ class ItemView(QWidget):
             self.way.show_way(history)
 
     @Slot()
+    def _request_retry(self) -> None:
+        if self._history is not None:
+            self.retry_requested.emit(self._history.item)
+
+    @Slot()
+    def _request_alike(self) -> None:
+        history = self._history
+        if history is not None and history.last is not None and history.error is not None:
+            self.alike_requested.emit(history.last.stage, history.error.type_name)
+
+    @Slot()
+    def _request_cancel(self) -> None:
+        if self._history is not None:
+            self.cancel_requested.emit(self._history.item)
+
+    @Slot()
     def copy_report(self) -> None:
         """Put the item, what happened and the traceback on the clipboard."""
         if self._history is not None:
@@ -157,6 +197,15 @@ class ItemView(QWidget):
         self._show_state(history)
         self.way.show_way(history)
         self._show_error(history.error)
+        self._show_acts()
+
+    def _show_acts(self) -> None:
+        last = self._history.last if self._history is not None else None
+        failed = last is not None and last.kind == "failed"
+        under_way = self._history is not None and self._history.is_under_way
+        self.retry_button.setVisible(failed and self._can_retry)
+        self.alike_button.setVisible(failed and self._can_retry and last is not None and last.error >= 0)
+        self.cancel_button.setVisible(under_way and self._can_cancel)
 
     def _show_state(self, history: ItemHistory) -> None:
         last = history.last

@@ -29,8 +29,10 @@ _STATES = {
 }
 
 
-def state_words(state: RunState, progress: RunProgress | None) -> StateWords:
+def state_words(state: RunState, progress: RunProgress | None, *, paused: bool = False) -> StateWords:
     """Icon, colour and word of a state; a run that finished with failures says how many."""
+    if state is RunState.RUNNING and paused:
+        return StateWords("paused", "text_secondary", "Paused")
     if state is RunState.FINISHED and progress is not None and progress.failed:
         return StateWords("failed", "failed", f"Finished, {format_count(progress.failed)} failed")
     return _STATES[state]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QPoint, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from antflow_core.units import format_count, format_percent, format_rate
 from antflow_gui.runs.progress import StageProgress
@@ -27,7 +27,12 @@ class StageCard(QWidget):
     Args:
         stage: The stage; its name and place stay for the card's life.
         theme: Where the colours come from.
+
+    Signals:
+        workers_requested(str, int): The stage is to have so many workers.
     """
+
+    workers_requested = Signal(str, int)
 
     def __init__(self, stage: StageProgress, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,6 +40,9 @@ class StageCard(QWidget):
         self._index = stage.index
         self._is_bottleneck = False
         self._last: StageProgress | None = None
+        self._menu = QMenu(self)
+        self.add_action = self._menu.addAction("Add a worker", self._add_worker)
+        self.remove_action = self._menu.addAction("Remove a worker", self._remove_worker)
         self._dot = _StageDot(theme, stage.index)
         self.name_text = TextCell(theme, ui_font(15, 600))
         self.rate_text = TextCell(theme, ui_font(15, 600), "text", _RIGHT)
@@ -72,7 +80,9 @@ class StageCard(QWidget):
         self.bar.set_parts([("completed", stage.done), ("failed", stage.failed)], stage.total)
         self._show_counts(ended, stage.total)
         self.cells.set_workers(stage.busy, stage.workers)
+        self.workers_text.reserve("88/88", f"{stage.workers}/{stage.workers}")
         self.workers_text.set_text(f"{stage.busy}/{stage.workers}" if stage.workers else "–")
+        self.remove_action.setEnabled(stage.workers > 1)
         self._show_failures(stage)
         # Between two cards a gauge shows it; before the first there is none.
         self.queued_text.set_text(
@@ -85,6 +95,12 @@ class StageCard(QWidget):
         self.sparkline.clear()
         for count in (self.failed, self.retried, self.skipped):
             count.reset()
+
+    def set_can_change_workers(self, can_change: bool) -> None:
+        """Offer more or fewer workers in the card's menu, or do not."""
+        policy = Qt.ContextMenuPolicy
+        self.setContextMenuPolicy(policy.CustomContextMenu if can_change else policy.NoContextMenu)
+        self.cells.setToolTip("Right-click to add or remove a worker" if can_change else "")
 
     def set_bottleneck(self, is_bottleneck: bool) -> None:
         """Put on or take off the amber frame and the word."""
@@ -114,6 +130,22 @@ class StageCard(QWidget):
             widget.setVisible(count > 0)
         self.no_failures.setVisible(not any(count for _, count in counts))
 
+    @Slot()
+    def _add_worker(self) -> None:
+        self._request_workers(1)
+
+    @Slot()
+    def _remove_worker(self) -> None:
+        self._request_workers(-1)
+
+    def _request_workers(self, more: int) -> None:
+        if self._last is not None:
+            self.workers_requested.emit(self._last.name, max(1, self._last.workers + more))
+
+    @Slot(QPoint)
+    def _open_menu(self, place: QPoint) -> None:
+        self._menu.popup(self.mapToGlobal(place))
+
     def _description(self, stage: StageProgress, ended: int) -> str:
         of_total = f" of {format_count(stage.total)}" if stage.total is not None else ""
         return (
@@ -133,7 +165,7 @@ class StageCard(QWidget):
         self.no_failures.reserve("no failures")
         self.workers_word.set_text("Workers")
         self.workers_word.reserve("Workers")
-        self.workers_text.reserve("88/88", f"{stage.workers}/{stage.workers}")
+        self.customContextMenuRequested.connect(self._open_menu)
         self.setMinimumWidth(CARD_LEAST_WIDTH)
         self.setMaximumWidth(CARD_MOST_WIDTH)
         self.setFixedHeight(CARD_HEIGHT)

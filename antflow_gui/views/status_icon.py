@@ -63,6 +63,13 @@ def _square() -> QPainterPath:
     return path
 
 
+def _bars() -> QPainterPath:
+    path = QPainterPath()
+    path.addRect(QRectF(3.6, 3.2, 3.2, 9.6))
+    path.addRect(QRectF(9.2, 3.2, 3.2, 9.6))
+    return path
+
+
 def _warning() -> QPainterPath:
     path = _polyline((8, 2.6), (14, 13.2), (2, 13.2))
     path.closeSubpath()
@@ -87,10 +94,11 @@ _SHAPES: dict[str, Callable[[], QPainterPath]] = {
     "retrying": _circular_arrow,
     "skipped": _chevrons,
     "stopped": _square,
+    "paused": _bars,
     "warning": _warning,
     "info": _info,
 }
-_FILLED = frozenset({"in_progress", "stopped"})
+_FILLED = frozenset({"in_progress", "stopped", "paused"})
 _STROKE_WIDTH = 1.7
 
 
@@ -100,7 +108,7 @@ def _path_of(status: str) -> QPainterPath:
 
 
 def paint_status_icon(painter: QPainter, rect: QRectF, status: str, color: QColor) -> None:
-    """Draw the icon of a status as large as fits into `rect`; also ``stopped``, ``warning`` and ``info``."""
+    """Draw an icon as large as fits: of a status, or ``stopped``, ``paused``, ``warning`` or ``info``."""
     side = min(rect.width(), rect.height())
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)

@@ -134,6 +134,24 @@ class MainWindow(QMainWindow):
                 can_run,
             ),
             Command(
+                "run.pause",
+                "&Run",
+                "&Pause or resume",
+                self._controller.toggle_pause,
+                ("Ctrl+P",),
+                self._can_pause,
+                hint="Finish the items in hand and take no more, until you press it again",
+            ),
+            Command(
+                "run.retry",
+                "&Run",
+                "Retry what &failed",
+                self._controller.retry_failed,
+                ("Ctrl+Shift+F",),
+                self._can_retry,
+                hint="Try all failed items again, from the stage that failed",
+            ),
+            Command(
                 "run.stop",
                 "&Run",
                 "&Stop",
@@ -164,6 +182,7 @@ class MainWindow(QMainWindow):
         controller.script_opened.connect(self._show_script)
         controller.state_changed.connect(self._show_state)
         controller.run_started.connect(self._begin_run)
+        controller.run_resumed.connect(self._resume_run)
         controller.run_finished.connect(self._end_run)
         controller.output_written.connect(self.console.append_text)
         context.ticker.ticked.connect(self.refresh)
@@ -173,6 +192,10 @@ class MainWindow(QMainWindow):
         self.events.item_chosen.connect(self._show_item)
         self.errors.item_chosen.connect(self._show_item)
         self.errors.group_chosen.connect(self._filter_events)
+        self.errors.retry_requested.connect(controller.retry_alike)
+        self.item.retry_requested.connect(controller.retry_item)
+        self.item.alike_requested.connect(controller.retry_alike)
+        self.item.cancel_requested.connect(controller.cancel_item)
 
     # Opening
 
@@ -279,6 +302,9 @@ class MainWindow(QMainWindow):
     @Slot()
     def _show_state(self) -> None:
         self.commands.update()
+        can_retry = self._controller.can_retry
+        self.errors.set_can_retry(can_retry)
+        self.item.set_acts(can_retry=can_retry, can_cancel=self._is_running())
         self.run_page.refresh()
 
     def _show_history(self) -> None:
@@ -298,6 +324,11 @@ class MainWindow(QMainWindow):
         self.status_line.clear_hold()
         self._show_history()
         self.run_page.start_run()
+        self._context.ticker.start()
+
+    @Slot()
+    def _resume_run(self) -> None:
+        self.banner.hide()
         self._context.ticker.start()
 
     @Slot(object)
@@ -426,6 +457,12 @@ class MainWindow(QMainWindow):
 
     def _is_running(self) -> bool:
         return self._controller.is_running
+
+    def _can_retry(self) -> bool:
+        return self._has_script() and self._controller.can_retry
+
+    def _can_pause(self) -> bool:
+        return self._controller.state is RunState.RUNNING
 
     def _is_idle(self) -> bool:
         return not self._controller.is_running

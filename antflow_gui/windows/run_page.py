@@ -37,6 +37,9 @@ class RunPage(QWidget):
         self._lay_out()
         self.header.run_requested.connect(controller.start)
         self.header.stop_requested.connect(controller.stop)
+        self.header.pause_requested.connect(controller.toggle_pause)
+        self.header.retry_requested.connect(controller.retry_failed)
+        self.flow.workers_requested.connect(controller.set_workers)
         self.pipeline_box.activated.connect(self._choose_pipeline)
 
     def _lay_out(self) -> None:
@@ -81,7 +84,9 @@ class RunPage(QWidget):
         self._offer(pipelines)
         progress = self._controller.measure(pipelines)
         self._show_header(progress)
-        self.flow.show_stages(progress.stages, progress.bottleneck)
+        self.flow.set_can_change_workers(self._controller.state is RunState.RUNNING)
+        paused = self._controller.is_paused  # then nothing holds up others
+        self.flow.show_stages(progress.stages, None if paused else progress.bottleneck)
         self._plot(pipelines, progress)
         return progress
 
@@ -112,7 +117,15 @@ class RunPage(QWidget):
 
     def _show_header(self, progress: RunProgress | None) -> None:
         path = self._controller.path
-        self.header.show_run(path.name if path else "", self._note(), self._controller.state, progress)
+        controller = self._controller
+        self.header.show_run(
+            path.name if path else "",
+            self._note(),
+            controller.state,
+            progress,
+            paused=controller.is_paused,
+            can_retry=controller.can_retry,
+        )
 
     def _note(self) -> str:
         started = self._controller.started_at
@@ -127,6 +140,8 @@ class RunPage(QWidget):
             parts.append(shlex.join(self._controller.args))
         if self._controller.state is RunState.STOPPING:
             parts.append("finishing the items in hand")
+        elif self._controller.is_paused:
+            parts.append("nothing is taken until you resume")
         return " · ".join(parts)
 
 

@@ -222,3 +222,129 @@ def test_a_run_that_breaks_off_has_an_outcome_all_the_same(
     assert (outcome.state, outcome.message, controller.state) == (state, message, state)
     assert controller.outcome is outcome
     assert not controller.is_running
+
+
+def test_a_paused_run_takes_nothing_and_goes_on_when_resumed(
+    qt_loop: BatchedEventLoop, write_script: WriteScript, expect_log: ExpectLog
+) -> None:
+    expect_log("Shutdown: discarded")
+    controller = RunController()
+    controller.open_script(write_script(ENDLESS))
+
+    def busy() -> int:
+        stats = [view.snapshot.pipeline_stats.stage_stats for view in controller.pipelines()]
+        return sum(stage.in_progress_items for stages in stats for stage in stages.values())
+
+    async def scenario() -> None:
+        controller.start()
+        await _until(lambda: busy() > 0)
+        controller.toggle_pause()
+        assert controller.is_paused
+        await _until(lambda: busy() == 0)
+        assert controller.state is RunState.RUNNING
+        controller.toggle_pause()
+        assert not controller.is_paused
+        await _until(lambda: busy() > 0)
+        controller.stop()
+        controller.stop()
+        await _ended(controller)
+
+    qt_loop.run_until_complete(scenario())
+    controller.toggle_pause()
+    assert not controller.is_paused
+
+
+def test_a_stage_gets_more_workers_while_it_runs(
+    qt_loop: BatchedEventLoop, write_script: WriteScript, expect_log: ExpectLog
+) -> None:
+    expect_log("Shutdown: discarded")
+    controller = RunController()
+    controller.open_script(write_script(ENDLESS))
+
+    async def scenario() -> None:
+        controller.start()
+        await _until(lambda: bool(controller.pipelines()))
+        (view,) = controller.pipelines()
+        stage = view.stages[0]
+        controller.set_workers(stage.name, stage.workers + 2)
+        (view,) = controller.pipelines()
+        assert view.stages[0].workers == stage.workers + 2
+        assert len(view.snapshot.get_worker_names()[stage.name]) == stage.workers + 2
+        controller.stop()
+        controller.stop()
+        await _ended(controller)
+        controller.set_workers(stage.name, 1)
+
+    qt_loop.run_until_complete(scenario())
+
+
+def test_what_failed_goes_again_after_the_run_and_the_run_goes_on(
+    qt_loop: BatchedEventLoop, write_script: WriteScript
+) -> None:
+    controller = RunController()
+    controller.open_script(write_script(MENDS_ITSELF))
+    resumed: list[RunState] = []
+    controller.run_resumed.connect(lambda: resumed.append(controller.state))
+
+    async def scenario() -> None:
+        outcome = await _run(controller)
+        assert (outcome.completed, outcome.failed) == (16, 4)
+        first = controller.elapsed_s
+        controller.retry_item(controller.history.items_with_id(5)[0] if controller.history else 0)
+        assert controller.is_running
+        assert (await _ended(controller)).failed == 3
+        controller.retry_alike("Fetch", "ConnectionError")
+        outcome = await _ended(controller)
+        assert (outcome.completed, outcome.failed, outcome.exit_code) == (20, 0, 0)
+        assert controller.elapsed_s >= first
+
+    qt_loop.run_until_complete(scenario())
+    assert resumed == [RunState.RUNNING] * 2
+    assert controller.state is RunState.FINISHED
+    assert len(controller.pipelines()) == 1
+
+
+MENDS_ITSELF = """\
+from antflow import Pipeline, Stage
+
+tried = set()
+
+
+async def fetch(number):
+    if number % 5 == 0 and number not in tried:
+        tried.add(number)
+        raise ConnectionError("no answer")
+    return number
+
+
+async def main():
+    stages = [Stage(name="Fetch", workers=2, tasks=[fetch], task_attempts=1)]
+    await Pipeline(stages=stages).run(range(20))
+"""
+"""Four of twenty items fail the first time."""
+
+
+def test_an_item_is_given_up_while_the_run_goes_on(
+    qt_loop: BatchedEventLoop, write_script: WriteScript
+) -> None:
+    controller = RunController()
+    controller.open_script(
+        write_script(
+            MENDS_ITSELF.replace("raise ConnectionError", "await asyncio.Event().wait() #").replace(
+                "from antflow", "import asyncio\nfrom antflow", 1
+            )
+        )
+    )
+
+    async def scenario() -> None:
+        controller.start()
+        await _until(lambda: controller.history is not None and controller.history.item_count == 20)
+        log = controller.history
+        assert log is not None
+        for number in (0, 5, 10, 15):
+            await _until(lambda number=number: bool(log.items_with_id(number)))  # type: ignore[misc]
+            controller.cancel_item(log.items_with_id(number)[0])
+        outcome = await _ended(controller)
+        assert (outcome.completed, outcome.failed) == (16, 0)
+
+    qt_loop.run_until_complete(scenario())

@@ -127,7 +127,7 @@ def test_a_groups_query_finds_exactly_its_failures() -> None:
     }
     assert found == wanted
     timeouts = next(group for group in model.groups if (group.type_name, group.stage) == ("Timeout", "Fetch"))
-    assert timeouts.query == "status:failed stage:Fetch error:Timeout"
+    assert timeouts.query == "status:failed stage:Fetch error_type:Timeout"
 
 
 def test_return_on_a_group_filters_again(view: ErrorsView, qtbot: QtBot) -> None:
@@ -208,3 +208,20 @@ def test_the_models_keep_qts_rules(view: ErrorsView, qtmodeltester: ModelTester)
     run.fail(3, KeyError("b"))
     view.refresh()
     qtmodeltester.check(view.items_model, force_py=False)  # type: ignore[no-untyped-call]  # pytest-qt leaves it untyped
+
+
+def test_the_items_of_a_group_can_be_retried_together(view: ErrorsView, qtbot: QtBot) -> None:
+    run = InventedRun()
+    run.fail(1, ValueError("a"))
+    run.fail(2, KeyError("b"), stage="Parse")
+    run.fail(3, KeyError("c"), stage="Parse")
+    view.set_history(run.log)
+    view.groups.setCurrentIndex(view.model.index(0))
+    assert not view.retry_button.isVisible()
+    view.set_can_retry(True)
+    assert view.retry_button.isVisible()
+    with qtbot.waitSignal(view.retry_requested) as retried:
+        view.retry_button.click()
+    assert retried.args == ["Parse", "KeyError"]
+    view.set_can_retry(False)
+    assert not view.retry_button.isVisible()

@@ -151,3 +151,32 @@ def test_workers_are_told_however_many_there_are(flow: FlowView, workers: int) -
     assert card.workers_text.text == (f"{workers // 2}/{workers}" if workers else "–")
     flow.show_stages([replace(busy, busy=workers)], None)
     assert (card.cells.grab().toImage() != idle) == (workers > 0)
+
+
+def test_the_sentence_offers_its_remedy_while_workers_can_be_changed(flow: FlowView, qtbot: QtBot) -> None:
+    held_up = stages(*NAMES, workers=4)
+    bottleneck = Bottleneck(1, "Parse is the bottleneck.")
+    flow.show_stages(held_up, bottleneck)
+    assert not flow.remedy.isVisible()
+    flow.set_can_change_workers(True)
+    flow.show_stages(held_up, bottleneck)
+    with qtbot.waitSignal(flow.workers_requested) as asked:
+        flow.remedy.click()
+    assert asked.args == ["Parse", 5]
+    assert flow.remedy.x() <= flow.sentence.x() + flow.sentence.width() + 8
+    flow.show_stages(held_up, None)
+    assert not flow.remedy.isVisible()
+
+
+def test_a_card_offers_more_and_fewer_workers_down_to_one(flow: FlowView, qtbot: QtBot) -> None:
+    flow.set_can_change_workers(True)
+    flow.show_stages([stage("Parse", workers=2)], None)
+    card = flow.cards[0]
+    for action, wanted in ((card.add_action, 3), (card.remove_action, 1)):
+        with qtbot.waitSignal(flow.workers_requested) as asked:
+            action.trigger()
+        assert asked.args == ["Parse", wanted]
+    flow.show_stages([stage("Parse", workers=1)], None)
+    assert flow.cards[0] is card
+    assert card.workers_text.text.endswith("/1")
+    assert not card.remove_action.isEnabled()

@@ -96,6 +96,52 @@ def test_stop_can_be_pressed_twice(header: RunHeader, qtbot: QtBot) -> None:
         QTest.mouseClick(header.stop_button, LEFT)
 
 
+def test_a_run_can_be_paused_and_resumed(header: RunHeader, qtbot: QtBot) -> None:
+    header.show_run("orders.py", "", RunState.RUNNING, run())
+    assert (header.pause_button.text(), header.pause_button.isEnabled()) == ("Pause", True)
+    with qtbot.waitSignal(header.pause_requested):
+        QTest.mouseClick(header.pause_button, LEFT)
+    header.show_run("orders.py", "", RunState.RUNNING, run(), paused=True)
+    assert header.state_text.text == "Paused"
+    assert header.pause_button.text() == "Resume"
+    for state in (RunState.READY, RunState.STOPPING, RunState.FINISHED):
+        header.show_run("orders.py", "", state, run(), paused=False)
+        assert not header.pause_button.isEnabled()
+
+
+def test_what_failed_can_be_retried_during_the_run_and_afterwards(header: RunHeader, qtbot: QtBot) -> None:
+    header.show_run("orders.py", "", RunState.RUNNING, run(failed=0))
+    assert not header.retry_button.isVisible()
+    assert header.run_button.isVisible()
+    for state in (RunState.RUNNING, RunState.FINISHED):
+        header.show_run("orders.py", "", state, run(failed=16))
+        assert header.retry_button.text() == "Retry 16 failed"
+        assert not header.run_button.isVisible()
+        assert header.again_button.isVisible() is (state is RunState.FINISHED)
+        with qtbot.waitSignal(header.retry_requested):
+            QTest.mouseClick(header.retry_button, LEFT)
+    header.show_run("orders.py", "", RunState.STOPPING, run(failed=16))
+    assert not header.retry_button.isVisible()
+    header.show_run("orders.py", "", RunState.FINISHED, run(failed=16), can_retry=False)
+    assert not header.retry_button.isVisible()
+
+
+def test_a_click_on_pause_that_comes_too_late_does_not_run_again(header: RunHeader, qtbot: QtBot) -> None:
+    header.show_run("orders.py", "", RunState.RUNNING, run(failed=16))
+    header.show_run("orders.py", "", RunState.FINISHED, run(failed=16))
+    with qtbot.assertNotEmitted(header.run_requested):
+        QTest.mouseClick(header.again_button, LEFT)
+    header._offered_at -= 1.0
+    with qtbot.waitSignal(header.run_requested):
+        QTest.mouseClick(header.again_button, LEFT)
+
+
+def test_a_count_too_long_for_the_button_is_told_in_its_tip(header: RunHeader) -> None:
+    header.show_run("orders.py", "", RunState.FINISHED, run(failed=1_234_567))
+    assert header.retry_button.text() == "Retry failed"
+    assert "1,234,567 failed items" in header.retry_button.toolTip()
+
+
 def test_nothing_can_be_run_before_a_script_is_open(header: RunHeader) -> None:
     header.show_run("", "", RunState.READY, None)
     assert not header.run_button.isEnabled()

@@ -207,3 +207,36 @@ def test_the_rows_keep_qts_rules(view: ItemView, qtmodeltester: ModelTester) -> 
     qtmodeltester.check(view.events.rows, force_py=False)  # type: ignore[no-untyped-call]  # pytest-qt leaves it untyped
     run.complete("a", "Save")
     view.refresh()
+
+
+def test_a_failed_item_can_be_retried_alone_or_with_all_like_it(view: ItemView, qtbot: QtBot) -> None:
+    run, item = _retried_run()
+    view.show_item(run.log, item)
+    assert not view.retry_button.isVisible()
+    view.set_acts(can_retry=True, can_cancel=True)
+    assert not view.cancel_button.isVisible()
+    with qtbot.waitSignal(view.retry_requested) as retried:
+        view.retry_button.click()
+    assert retried.args == [item]
+    with qtbot.waitSignal(view.alike_requested) as alike:
+        view.alike_button.click()
+    assert alike.args == ["Parse", "ValueError"]
+    view.set_acts(can_retry=False, can_cancel=True)
+    assert not view.retry_button.isVisible()
+    assert not view.alike_button.isVisible()
+
+
+def test_an_item_under_way_can_be_given_up_until_it_ends(view: ItemView, qtbot: QtBot) -> None:
+    run = InventedRun(STAGES)
+    item = run.put("a", "Fetch", "queued")
+    view.show_item(run.log, item)
+    view.set_acts(can_retry=True, can_cancel=True)
+    with qtbot.waitSignal(view.cancel_requested) as cancelled:
+        view.cancel_button.click()
+    assert cancelled.args == [item]
+    for stage in STAGES:
+        assert view.cancel_button.isVisible()
+        run.complete("a", stage)
+        view.refresh()
+    assert not view.cancel_button.isVisible()
+    assert not view.retry_button.isVisible()
