@@ -5,7 +5,6 @@ PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 # A name may be a shim without an interpreter behind it, or one without venv: each is tried.
 PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
-BENCHMARKS := $(patsubst tests/bench/%.py,%,$(wildcard tests/bench/[a-z]*.py))
 PICTURE := build/screenshot.png
 # Empty where no window can be seen.
 ifneq ($(shell uname -s),Linux)
@@ -58,8 +57,8 @@ format: $(STAMP) ## format the code and mend what can be mended
 	@$(PYTHON) -m ruff format .
 	@$(PYTHON) -m ruff check --fix .
 
-bench: $(STAMP) ## measure the speed, every module of tests/bench (ARGS=... go to each)
-	@set -e; for module in $(BENCHMARKS); do echo "== $$module"; $(PYTHON) -m tests.bench.$$module $(ARGS); done
+bench: qt ## measure the speed in ten minutes, or two with ARGS=--quick (ARGS=--help lists what can be asked)
+	@$(PYTHON) -m tests.bench $(ARGS)
 
 clean: ## remove what can be made again, except .venv
 	@rm -rf build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

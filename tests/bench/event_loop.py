@@ -1,23 +1,18 @@
-"""How many callbacks a second the app's loop runs, beside asyncio's own loop and plain qasync.
-
-Run: ``python -m tests.bench.event_loop [--rounds 7]``.
-"""
+"""How many callbacks a second the app's loop runs, beside asyncio's own loop and plain qasync."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
-import statistics
-import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import qasync
-from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QGuiApplication
 
 from antflow_gui.event_loop import BatchedEventLoop
+from tests.bench.rounds import Table, interleave, read_options, stopwatch
 
 _SLOWER = 10  # so much less is asked of plain qasync, or it would take most of the time
 
@@ -77,13 +72,12 @@ def rate(make_loop: Callable[[], asyncio.AbstractEventLoop], work: Work, count: 
     """Callbacks a second."""
     loop = make_loop()
     asyncio.set_event_loop(loop)
-    began = time.perf_counter()
-    loop.run_until_complete(work(count))
-    duration = time.perf_counter() - began
+    with stopwatch() as elapsed:
+        loop.run_until_complete(work(count))
     loop.run_until_complete(loop.shutdown_default_executor())
     asyncio.set_event_loop(None)
     loop.close()
-    return count / duration
+    return count / elapsed()
 
 
 WORKS: dict[Work, int] = {chain: 100_000, burst: 100_000, sleeps: 100_000, timeouts: 20_000, wakes: 5_000}
@@ -91,26 +85,23 @@ WORKS: dict[Work, int] = {chain: 100_000, burst: 100_000, sleeps: 100_000, timeo
 
 
 def main() -> None:
-    """Print a table; the rounds of the three loops are interleaved: the machine's moods meet all alike."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rounds", type=int, default=7)
-    given = arguments.parse_args()
+    """Measure, and show."""
+    options = read_options(__doc__, rounds=(7, 3))
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     app = QGuiApplication([])
-    print(f"{'':10}{'asyncio/s':>12}{'ours/s':>12}{'qasync/s':>12}{'ours:asyncio':>14}{'ours:qasync':>13}")
+    table = Table("Callbacks a second on the app's loop", options.markdown)
     for work, count in WORKS.items():
-        rates = [_round(app, work, count) for _ in range(given.rounds)]
-        plain, ours, qt = (statistics.median(column) for column in zip(*rates, strict=True))
-        to_plain, to_qt = (statistics.median(r[1] / r[other] for r in rates) for other in (0, 2))
-        print(f"{work.__name__:10}{plain:12,.0f}{ours:12,.0f}{qt:12,.0f}{to_plain:14.2f}{to_qt:13.1f}")
-
-
-def _round(app: QCoreApplication, work: Work, count: int) -> tuple[float, float, float]:
-    return (
-        rate(asyncio.SelectorEventLoop, work, count),
-        rate(lambda: BatchedEventLoop(app), work, count),
-        rate(lambda: qasync.QEventLoop(app), work, count // _SLOWER),
-    )
+        rounds = interleave(
+            {
+                "asyncio": partial(rate, asyncio.SelectorEventLoop, work, count),
+                "ours": partial(rate, partial(BatchedEventLoop, app), work, count),
+                "qasync": partial(rate, partial(qasync.QEventLoop, app), work, count // _SLOWER),
+            },
+            options.rounds,
+        )
+        for other in ("asyncio", "qasync"):
+            table.add(f"{work.__name__}, beside {other}", rounds.ratio("ours", other), "×")
+        table.detail(f"{work.__name__}, a second", rounds.spread("ours"))
 
 
 if __name__ == "__main__":
