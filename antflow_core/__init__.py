@@ -15,10 +15,11 @@
     engine          what runs a pipeline
     context         what a task may ask of its worker; how a host watches pipelines start
     tracker         StatusTracker: the log, callbacks, questions
-    history         the packed event log and the search in it
+    history         the packed event log, the search in it, and run files
     display         terminal dashboards
     link            how a viewer meets a run
     scripts         pipeline scripts: read, load, run
+    recording       trackers into run files, beside the run
     reports         what a recording is told as in a terminal
     telemetry       OpenTelemetry spans, counters and durations
     fast_loop       a faster event loop where one is installed
@@ -49,14 +50,17 @@ if TYPE_CHECKING:
         ExecutorShutdownError,
         PipelineError,
         QueryError,
+        RunFileError,
         ScriptError,
         StageValidationError,
         TaskFailedError,
     )
     from antflow_core.executor import AsyncExecutor, AsyncFuture, WaitStrategy
     from antflow_core.fast_loop import install_fast_loop
+    from antflow_core.history.recorded_run import RecordedRun, open_run
     from antflow_core.history.search import SearchResult
     from antflow_core.pipeline import Pipeline
+    from antflow_core.recording import Recorder, ValueCapture, record
     from antflow_core.stage import Stage
     from antflow_core.telemetry import configure_telemetry, telemetry_enabled
     from antflow_core.tracker import StatusTracker
@@ -99,6 +103,9 @@ __all__ = [
     "PipelineStats",
     "ProgressDisplay",
     "QueryError",
+    "RecordedRun",
+    "Recorder",
+    "RunFileError",
     "ScriptError",
     "SearchResult",
     "Stage",
@@ -111,6 +118,7 @@ __all__ = [
     "TaskEventType",
     "TaskFailedError",
     "TaskFunc",
+    "ValueCapture",
     "WaitStrategy",
     "WorkerMetrics",
     "WorkerState",
@@ -120,7 +128,9 @@ __all__ = [
     "concurrency_limit",
     "configure_telemetry",
     "install_fast_loop",
+    "open_run",
     "rate_limit",
+    "record",
     "set_task_status",
     "telemetry_enabled",
 ]
@@ -146,14 +156,17 @@ _HOMES = {
         "ExecutorShutdownError",
         "PipelineError",
         "QueryError",
+        "RunFileError",
         "ScriptError",
         "StageValidationError",
         "TaskFailedError",
     ),
     "executor": ("AsyncExecutor", "AsyncFuture", "WaitStrategy"),
     "fast_loop": ("install_fast_loop",),
+    "history.recorded_run": ("RecordedRun", "open_run"),
     "history.search": ("SearchResult",),
     "pipeline": ("Pipeline",),
+    "recording": ("Recorder", "ValueCapture", "record"),
     "stage": ("Stage",),
     "telemetry": ("configure_telemetry", "telemetry_enabled"),
     "tracker": ("StatusTracker",),

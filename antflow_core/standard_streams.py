@@ -23,12 +23,31 @@ def put_out(text: str) -> None:
     except ValueError:  # a script has closed it
         tell(text)
     except OSError as error:
-        _discard_the_rest()
+        discard_the_rest()
         if not isinstance(error, BrokenPipeError):  # `| head` has read all it wanted
             tell(text)
 
 
-def _discard_the_rest() -> None:
+def write_out(text: str) -> None:
+    """Write text to stdout as UTF-8, whatever the terminal's encoding: it is data for another program.
+
+    Raises:
+        BrokenPipeError: Its reader has gone.
+        OSError: It is closed, or its device is full.
+    """
+    _open_stdout().buffer.write(text.encode("utf-8", "replace"))
+
+
+def finish_out() -> None:
+    """See that all that was written has arrived.
+
+    Raises:
+        OSError: It has not, see `write_out`.
+    """
+    _open_stdout().flush()
+
+
+def discard_the_rest() -> None:
     """Python flushes stdout once more when it exits, and would complain again."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

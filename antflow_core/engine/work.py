@@ -13,7 +13,6 @@ from typing import Any
 from antflow_core.engine.future import AsyncFuture
 from antflow_core.engine.invoke import Threads, free_call
 from antflow_core.engine.raised import add_note
-from antflow_core.engine.retry import ExponentialBackoff
 from antflow_core.stage import task_name
 
 _LONGEST_PAUSE_S = 24 * 3600.0
@@ -79,8 +78,8 @@ class Work:
 
     def pause_s(self, attempt: int) -> float:
         """Seconds to wait after the failed `attempt`, from 1."""
-        delay = min(self._retry_delay, _LONGEST_PAUSE_S)
-        return ExponentialBackoff(delay, longest_s=_LONGEST_PAUSE_S, jitter=0.0)(attempt)
+        doublings = min(attempt - 1, 1000)  # a float holds no more
+        return min(self._retry_delay * 2.0**doublings, _LONGEST_PAUSE_S)
 
 
 class Job(AsyncFuture[Any]):

@@ -13,7 +13,17 @@ from typing import Any, cast
 
 import pytest
 
-from antflow_core import AntFlowError, AsyncExecutor, AsyncFuture, ExecutorShutdownError
+from antflow_core import (
+    AntFlowError,
+    AsyncExecutor,
+    AsyncFuture,
+    ExecutorShutdownError,
+    Pipeline,
+    Stage,
+    concurrency_limit,
+    set_task_status,
+)
+from antflow_core.context import get_worker_state
 from antflow_core.engine.work import Work
 from tests.support.gates import Gate, same, settle, until
 from tests.support.loops import RunOnLoop
@@ -219,7 +229,8 @@ def test_pauses_double_from_the_first_and_stay_finite() -> None:
         return Work(double, cast("Any", None), 3, delay, None)
 
     assert [work(0.1).pause_s(attempt) for attempt in (1, 2, 3, 4)] == [0.1, 0.2, 0.4, 0.8]
-    assert work(0.5).pause_s(2000) == work(1e300).pause_s(1) == 24 * 3600
+    assert work(0.5).pause_s(2000) == work(1e300).pause_s(900) == 24 * 3600
+    assert work(0).pause_s(2000) == 0
 
 
 async def test_a_task_that_is_cancelled_or_ends_the_program_is_not_tried_again() -> None:
@@ -424,7 +435,14 @@ async def test_what_a_task_sets_is_seen_by_no_other() -> None:
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError("own"), SystemExit(3), KeyboardInterrupt("own")])
 async def test_what_a_task_raises_ends_its_future_and_not_its_worker(error: BaseException) -> None:
+    async def worker() -> object:
+        return asyncio.current_task()
+
     async with AsyncExecutor(1) as executor:
+        workers = [executor.submit(worker), executor.submit(fail, error), executor.submit(worker)]
+        await executor.wait(workers)
+        assert isinstance(workers[1].exception(), type(error))
+        assert await workers[0] is await workers[2]
         future = executor.submit(fail, error)
         others = [executor.submit(double, n) for n in range(3)]
         with pytest.raises(type(error)) as caught:
@@ -613,6 +631,25 @@ async def test_tasks_that_never_suspend_leave_the_loop_its_turns() -> None:
     await asyncio.wait([counting])
 
 
+async def test_what_a_task_asks_of_its_pipeline_it_may_ask_in_an_executor_too() -> None:
+    async def shout(value: int) -> tuple[str, bool]:
+        state = get_worker_state()
+        assert state is not None
+        async with concurrency_limit():
+            return state.stage, set_task_status(f"shouting {value}")
+
+    async with AsyncExecutor(1) as executor:
+
+        async def work(value: int) -> tuple[str, bool]:
+            return await executor.submit(shout, value)
+
+        first, second = (Stage(name, 3, [work], call_concurrency=1) for name in ("First", "Second"))
+        pipelines = [Pipeline([stage]).run(range(5)) for stage in (first, second)]
+        results = await asyncio.gather(*pipelines)
+    for name, seen in zip(("First", "Second"), results, strict=True):
+        assert [result.value for result in seen] == [(name, True)] * 5
+
+
 async def test_a_task_may_submit_and_await_others() -> None:
     async def outer(executor: AsyncExecutor, depth: int) -> int:
         return 1 + await executor.submit(outer, executor, depth - 1) if depth else 0
@@ -692,6 +729,24 @@ async def test_cancelling_futures_does_not_wait_for_another_attempt() -> None:
     with pytest.raises(ValueError, match=r"^1\b"):
         await future.result()
     assert len(flaky.calls) == 1
+
+
+async def test_cancelling_futures_leaves_an_attempt_its_end_and_begins_no_other() -> None:
+    gate, calls = Gate(), []
+
+    async def work() -> None:
+        calls.append(await gate(len(calls)))
+        raise ValueError(len(calls))
+
+    executor = AsyncExecutor(1)
+    future = executor.submit(work, retries=8, retry_delay=1000)
+    await gate.wait_begun(1)
+    await executor.shutdown(wait=False, cancel_futures=True)
+    assert not future.done()
+    gate.open()
+    await executor.shutdown()
+    assert isinstance(future.exception(), ValueError)
+    assert calls == [0]
 
 
 async def test_a_second_shutdown_may_cancel_what_the_first_waits_for() -> None:
