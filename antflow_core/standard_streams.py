@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
+from typing import TextIO
 
 
 def tell(text: str) -> None:
@@ -51,3 +53,9 @@ def discard_the_rest() -> None:
     """Python flushes stdout once more when it exits, and would complain again."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_stdout() -> TextIO:
+    if sys.stdout is None or sys.stdout.closed:
+        raise OSError(errno.EBADF, "there is no standard output")
+    return sys.stdout

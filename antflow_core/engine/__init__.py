@@ -16,6 +16,7 @@
     elsewhere.py   a task that runs off the loop, and how long the loop waits for it
     executors.py   how a task gets through its stage's executor
     carried.py     what an executor is given to run in a task's place
+    noting.py      tells a tracker the values that come to stages
     traced.py      what a run tells OpenTelemetry, if anybody listens
     raised.py      what is written on an error a task raised
     retry.py       whether and when a failed attempt is followed by another
@@ -24,4 +25,12 @@
     statistics.py  the counters of a run as snapshots
     stream.py      results one by one, in completion order
     reporting.py   keeps a dashboard informed while a run lasts
+
+What runs the single tasks of an `AsyncExecutor`::
+
+    pool.py        its workers: begun when something waits for them, gone when nothing does
+    work.py        what is to be done with a task's arguments, judged when it is submitted
+    future.py      a task's outcome, and the waiting for one or many
+    intake.py      items become tasks as there is room for them, results come in their order
+    in_context.py  a coroutine awaited in a context of its own
 """

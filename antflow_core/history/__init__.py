@@ -1,1 +1,1 @@
-"""The record of what happened in runs: a packed event log, the search over it, and answers made from it."""
+"""The record of what happened in runs: a packed event log, answers and searches over it, and its files."""

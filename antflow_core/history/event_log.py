@@ -205,8 +205,9 @@ class EventLog(RecordStore):
             TypeError: The records are not of `record_dtype`, nor of a type whose fields fit into it.
         """
         records = as_records(records)
-        first = self._store(records)
-        self._follow(records, first)
+        first = self.next_row
+        self._follow(records, first)  # before they are stored, which may drop what they still name
+        self._store(records)
         return first
 
     def append_chunk(self, chunk: bytes) -> int:
@@ -425,9 +426,10 @@ class EventLog(RecordStore):
         runs = numpy.frombuffer(self._item_runs, numpy.intc)
         places = records["item"][at] - self.items.first
         at, places = at[places >= 0], places[places >= 0]
-        latest[places] = at + first  # of an item named twice the later row stays
-        touched = numpy.unique(places)
-        kinds = records["kind"][latest[touched] - first]
+        rows = at + first
+        latest[places] = rows  # of an item named twice the later row stays
+        stays = latest[places] == rows
+        touched, kinds = places[stays], records["kind"][at[stays]]
         width = LEFT + 1
         size = len(self._counts) * width
         change = numpy.bincount(runs[touched] * width + kinds, minlength=size)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from antflow_core.history.records import FAILED, KIND_INDEX, KINDS, NO_ERROR, STATUS_COUNT
+from antflow_core.history.records import FAILED, KIND_INDEX, KINDS, NO_ERROR, STATUS_COUNT, ErrorRecord
 
 if TYPE_CHECKING:
     from antflow_core.history.event_log import EventLog
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PERCENTILES: Final = (50, 95, 99)
 NO_TYPE: Final = "no error recorded"
 _SHOWN_ITEMS = 3
+_NO_RECORD: Final = ErrorRecord(NO_TYPE, "", "")
 _COMPLETED, _SKIPPED, _RETRY = (KIND_INDEX[kind] for kind in ("completed", "skipped", "retry"))
 
 
@@ -47,7 +48,7 @@ class ErrorFigures:
     """Failures of one type in one stage.
 
     Attributes:
-        message: That of the first one.
+        message: That of the first one, as `traceback`, which is empty where no error was recorded.
         first_at: When the first happened, in Unix seconds; `last_at` the newest.
         item_ids: The first few items it happened to.
     """
@@ -59,6 +60,7 @@ class ErrorFigures:
     first_at: float
     last_at: float
     item_ids: tuple[object, ...]
+    traceback: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ class _ErrorTally:
     """What is gathered of one group of failures."""
 
     message: str
+    traceback: str
     first_at: float
     count: int = 0
     last_at: float = 0.0
@@ -158,16 +161,14 @@ def _group(log: EventLog, groups: dict[tuple[str, int], _ErrorTally], failed: ND
     for pair in np.unique(pairs).tolist():
         events = failed[pairs == pair]
         error, stage = pair >> 16, pair & 0xFFFF
-        type_name, message = NO_TYPE, ""
-        if error != NO_ERROR:
-            record = log.error(error)
-            type_name, message = record.type_name, record.message
-        tally = groups.get((type_name, stage))
+        record = log.error(error) if error != NO_ERROR else _NO_RECORD
+        key = record.type_name, stage
+        tally = groups.get(key)
         first_at = float(events["time"][0])
         if tally is None:
-            tally = groups[type_name, stage] = _ErrorTally(message, first_at)
+            tally = groups[key] = _ErrorTally(record.message, record.traceback, first_at)
         elif first_at < tally.first_at:
-            tally.message, tally.first_at = message, first_at
+            tally.message, tally.traceback, tally.first_at = record.message, record.traceback, first_at
         tally.count += len(events)
         tally.last_at = max(tally.last_at, float(events["time"][-1]))
         tally.items += events["item"][: max(0, _SHOWN_ITEMS - len(tally.items))].tolist()
@@ -213,6 +214,7 @@ def _error_figures(
             tally.first_at,
             tally.last_at,
             tuple(log.item_id(item) for item in tally.items),
+            tally.traceback,
         )
 
 

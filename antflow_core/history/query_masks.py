@@ -29,7 +29,7 @@ from antflow_core.history.masks import (
     Negation,
     TruthTable,
 )
-from antflow_core.history.query_tree import AllOf, AnyOf, Node, Not, Style, Term, Text
+from antflow_core.history.query_tree import AllOf, AnyOf, Node, Not, Style, Term, Text, terms_of
 from antflow_core.history.records import KINDS, STATUS_COUNT
 
 _COLUMNS = ("kind", "stage", "worker", "task", "error", "item")
@@ -50,8 +50,8 @@ def masking_of(log: EventLog, node: Node, viewpoint: Viewpoint) -> Masking:
 
 def status_rows(node: Node) -> Node:
     """The query of those events of a query that are status events."""
-    words = tuple(Text(kind, Style.PLAIN, 0, 0) for kind in KINDS[:STATUS_COUNT])
-    return AllOf((Term("status", words, 0, 0), node), node.start, node.stop)
+    parts = node.parts if isinstance(node, AllOf) else (node,)
+    return AllOf((_kinds_term(KINDS[:STATUS_COUNT]), *parts), node.start, node.stop)
 
 
 def _expression(log: EventLog, node: Node, viewpoint: Viewpoint, leaves: list[Leaf]) -> Expression:
@@ -62,9 +62,35 @@ def _expression(log: EventLog, node: Node, viewpoint: Viewpoint, leaves: list[Le
     if isinstance(node, Not):
         return Negation(_expression(log, node.part, viewpoint, leaves))
     if isinstance(node, AllOf):
-        parts = tuple(_expression(log, part, viewpoint, leaves) for part in node.parts)
+        parts = tuple(_expression(log, part, viewpoint, leaves) for part in _simplified(node.parts))
         return Combination(parts, needs_all=True)
     return Combination(_alternatives(log, node, viewpoint, leaves), needs_all=False)
+
+
+def _simplified(parts: Sequence[Node]) -> Sequence[Node]:
+    """Parts that must all be true, those about nothing but the kind of event made into one term."""
+    about_kinds = [
+        part for part in parts if all(term.field in ("status", "event") for term in terms_of(part))
+    ]
+    about_kinds = [part for part in about_kinds if not isinstance(part, AllOf | AnyOf) or part.parts]
+    if len(about_kinds) < 2:
+        return parts
+    words = [kind for kind in KINDS if all(_holds(part, kind) for part in about_kinds)]
+    return [_kinds_term(words), *(part for part in parts if part not in about_kinds)]
+
+
+def _holds(node: Node, kind: str) -> bool:
+    """Whether a part that is about kinds of events only is true of one."""
+    if isinstance(node, Term):
+        return any(value.text == kind for value in node.values)
+    if isinstance(node, Not):
+        return not _holds(node.part, kind)
+    answers = (_holds(part, kind) for part in node.parts)
+    return all(answers) if isinstance(node, AllOf) else any(answers)
+
+
+def _kinds_term(words: Sequence[str]) -> Term:
+    return Term("status", tuple(Text(word, Style.PLAIN, 0, 0) for word in words), 0, 0)
 
 
 def _alternatives(

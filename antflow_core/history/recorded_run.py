@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 from antflow_core.exceptions import RunFileError
 from antflow_core.history.export.json_reader import JsonLinesReader, is_json_lines
+from antflow_core.history.export.source import LogSource
 from antflow_core.history.questions import Questions
 from antflow_core.history.run_file import reading_faults
 from antflow_core.history.run_reader import RunFileReader
@@ -184,6 +185,10 @@ class RecordedRun(Questions):
                 for stage, value in self._reader.values(item)
             ]
         return found
+
+    def source(self) -> LogSource:
+        """What has been read, to be exported; `FileSource` does it without all events being read first."""
+        return LogSource(self.log, self.info, self._reader)
 
     def close(self) -> None:
         """Follow no longer; what has been read stays, further reading raises. May be called again."""

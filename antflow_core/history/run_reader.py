@@ -139,6 +139,13 @@ class RunFileReader:
             )
             return [(stage, text_of(value)) for stage, value in rows]
 
+    def all_values(self) -> Iterator[tuple[int, int, str]]:
+        """The same of all items: item, stage, text."""
+        with self.connected() as connection:
+            rows = connection.execute("SELECT item, stage, value FROM captured ORDER BY item, stage")
+            found = [(item, stage, text_of(value)) for item, stage, value in rows]
+        yield from found
+
     # Inside
 
     def read_state(self, connection: sqlite3.Connection) -> None:

@@ -83,7 +83,8 @@ class RunInfo:
         """What `columns` gave; further values, of a newer minor version, are left out."""
         values = {name: json.loads(text) for name, text in columns.items() if name in _INFO_FIELDS}
         values["arguments"] = tuple(values["arguments"])
-        values["outcome"] = Outcome(values["outcome"])
+        known = {*Outcome}
+        values["outcome"] = Outcome(values["outcome"]) if values["outcome"] in known else Outcome.FINISHED
         return cls(**values)
 
 

@@ -81,6 +81,7 @@ class RunFileWriter:
         try:
             while isinstance(message := self._queue.get(), Batch):
                 self._write(message)
+                del message  # while it waits it must not keep a tracker that nobody else needs
             self._finish(message)
         except Exception as fault:  # noqa: BLE001  whatever goes wrong here must not harm the run
             self._give_up(fault)

@@ -41,6 +41,7 @@ class InProcessRun:
         on_output: Gets what the script prints; None to leave the streams alone.
         record: A run file to make of the run, or a folder to make one in; None for none. Where it cannot be
             made because there is one, the script is not run.
+        overwrite: Replace a run file that is there.
 
     Attributes:
         path: The script.
@@ -56,6 +57,7 @@ class InProcessRun:
         *,
         on_output: OutputListener | None = None,
         record: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
     ) -> None:
         self.state = RunState.READY
         self.outcome: RunOutcome | None = None
@@ -64,6 +66,7 @@ class InProcessRun:
         self._args = tuple(args)
         self._on_output = on_output
         self._record = record
+        self._overwrite = overwrite
         self._tracker = StatusTracker()
         self._watched: list[WatchedPipeline] = []
         self._mirrored: dict[int, tuple[EventLog, Callable[[], None]]] = {}
@@ -253,7 +256,9 @@ class InProcessRun:
         """The whole script; nothing comes out of this task as an exception, which no Qt loop could bear."""
         try:
             if self._record is not None:
-                self.recorder = _start_recorder(self._record, str(self.path), self._args)
+                self.recorder = _start_recorder(
+                    self._record, str(self.path), self._args, overwrite=self._overwrite
+                )
             with captured_output(self._on_output) if self._on_output else nullcontext():
                 threads = busy_threads()
                 try:
@@ -387,10 +392,12 @@ class InProcessRun:
         return RunState.FAILED, f"{place}: {type(error).__name__}{reason}", 1, trace
 
 
-def _start_recorder(path: str | os.PathLike[str], script: str, args: tuple[str, ...]) -> Recorder:
+def _start_recorder(
+    path: str | os.PathLike[str], script: str, args: tuple[str, ...], *, overwrite: bool
+) -> Recorder:
     from antflow_core.recording import Recorder  # late: it loads numpy and SQLite, which few runs need
 
-    return Recorder(path, script=script, arguments=args)
+    return Recorder(path, script=script, arguments=args, overwrite=overwrite)
 
 
 def _forget_locals(error: BaseException) -> None:

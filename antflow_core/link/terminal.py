@@ -30,6 +30,7 @@ class ShownRun(InProcessRun):
         args: Its arguments.
         kind: Which display.
         record: As for `InProcessRun`.
+        overwrite: So too.
     """
 
     def __init__(
@@ -39,8 +40,9 @@ class ShownRun(InProcessRun):
         *,
         kind: DisplayKind,
         record: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
     ) -> None:
-        super().__init__(path, args, record=record)
+        super().__init__(path, args, record=record, overwrite=overwrite)
         self._kind = kind
         self._shown: list[tuple[Pipeline, DashboardProtocol]] = []
         self._timer: asyncio.TimerHandle | None = None

@@ -105,7 +105,8 @@ class FollowedTracker:
     def __del__(self) -> None:
         """Nobody needs the tracker any more; what it was told after its last pipeline is not lost."""
         with suppress(Exception):
-            self._hand_over()
+            if self in self.tracker.watchers:
+                self._hand_over()
 
     def is_busy(self) -> bool:
         """Whether the writer has still rows of ours to write."""

@@ -3,7 +3,10 @@
 ::
 
     screen.py      where it goes: a terminal with colours, or plain lines for a pipe
+    recording.py   what was run, where and when, and how it ended
     summary.py     a run as a whole: stages, rates, percentiles, errors grouped
-    events.py      events one by one: as a table, as JSON lines, as CSV; the story of one item
+    errors.py      failures grouped, each group with a traceback
+    events.py      events one by one; the story of one item
     comparison.py  what changed between two runs
+    answers.py     what a question in SQL gave
 """

@@ -13,6 +13,8 @@ from antflow_core.units import format_count, format_duration, format_rate
 
 _NOTICEABLE = 0.05
 """A change of less is noise, and stays without a colour."""
+_FACTOR_FROM = 9
+_VISIBLE = 0.0005
 _ABSENT = "–"
 
 
@@ -89,7 +91,16 @@ def _change(old: float | None, new: float | None, more_is: int) -> Text:
     if not old:
         return Text("new", style=_style(1.0, more_is))
     share = (new - old) / old
-    return Text(f"{share:+.0%}".replace("-", "−"), style=_style(share, more_is))
+    return Text(_share_text(share), style=_style(share, more_is))
+
+
+def _share_text(share: float) -> str:
+    """A change in per cent; a large one as a factor."""
+    if share >= _FACTOR_FROM:
+        return f"× {1 + share:,.0f}"
+    if abs(share) < _VISIBLE:
+        return "≈"
+    return f"{share:+.{int(abs(share) < 0.01)}%}".replace("-", "−")
 
 
 def _style(share: float, more_is: int) -> str:

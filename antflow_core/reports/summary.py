@@ -9,8 +9,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from antflow_core.history.figures import PERCENTILES, ErrorFigures, RunFigures, StageFigures
+from antflow_core.reports.errors import items_text, when_text
 from antflow_core.reports.screen import make_table, one_line
-from antflow_core.units import format_clock, format_count, format_duration, format_rate, plural
+from antflow_core.units import format_count, format_duration, format_rate, plural
 
 _NOTHING = "–"
 
@@ -30,7 +31,7 @@ def stage_table(stages: tuple[StageFigures, ...]) -> RenderableType:
     table = make_table("Stage", *numbers, right=numbers)
     for stage in stages:
         table.add_row(
-            stage.name,
+            one_line(stage.name),
             format_count(stage.completed),
             Text(format_count(stage.failed), style="red" if stage.failed else ""),
             format_count(stage.skipped),
@@ -45,14 +46,12 @@ def error_table(errors: tuple[ErrorFigures, ...], started_at: float) -> Renderab
     """A line a group of failures, the largest first; times count from the run's start."""
     table = make_table("Failures", "Error", "Stage", "When", "Items", "Message", right=("Failures",))
     for error in errors:
-        items = ", ".join(map(str, error.item_ids))
-        more = ", …" if error.count > len(error.item_ids) else ""
         table.add_row(
             format_count(error.count),
-            Text(error.type_name, style="red"),
-            error.stage,
-            _span(error.first_at - started_at, error.last_at - started_at),
-            one_line(items + more),
+            Text(one_line(error.type_name), style="red"),
+            one_line(error.stage),
+            when_text(error, started_at),
+            items_text(error),
             one_line(error.message),
         )
     return table
@@ -61,7 +60,7 @@ def error_table(errors: tuple[ErrorFigures, ...], started_at: float) -> Renderab
 def _headline(run: RunFigures) -> Text:
     started = datetime.fromtimestamp(run.started_at).astimezone()
     ended = "" if run.ended_at is not None else ", not ended"
-    line = Text(f"Run {run.number}  {run.name}", style="bold")
+    line = Text(f"Run {run.number}  {one_line(run.name)}", style="bold")
     took = format_duration(run.elapsed_s)
     return line.append(f"  started {started:%Y-%m-%d %H:%M:%S}, took {took}{ended}", style="not bold")
 
@@ -86,8 +85,3 @@ def _durations(stage: StageFigures) -> list[str]:
     if stage.durations_s is None:
         return [_NOTHING] * len(PERCENTILES)
     return [format_duration(duration) for duration in stage.durations_s]
-
-
-def _span(first_s: float, last_s: float) -> str:
-    first, last = format_clock(max(0.0, first_s)), format_clock(max(0.0, last_s))
-    return first if first == last else f"{first} – {last}"

@@ -71,7 +71,7 @@ def real_version() -> str | None:
 
 
 def test_the_script_prints_what_it_printed_with_the_real_one(tmp_path: Path) -> None:
-    done = run_python("-m", "antflow_core", "run", SCRIPT, cwd=tmp_path)
+    done = run_python("-m", "antflow_core", "run", str(SCRIPT), cwd=tmp_path)
     assert done.err == ""
     assert done.out.startswith(PRINTED)
     assert done.out.removeprefix(PRINTED).startswith("completed 0, failed 0, skipped 0 in ")
@@ -79,5 +79,5 @@ def test_the_script_prints_what_it_printed_with_the_real_one(tmp_path: Path) -> 
 
 @pytest.mark.skipif(real_version() != "0.10.0", reason="AntFlow 0.10.0 is not installed")
 def test_the_real_one_still_prints_it(tmp_path: Path) -> None:
-    done = run_python(SCRIPT, cwd=tmp_path)
+    done = run_python(str(SCRIPT), cwd=tmp_path)
     assert done.out == PRINTED

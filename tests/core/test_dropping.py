@@ -182,3 +182,29 @@ async def test_a_pipeline_with_a_limited_tracker_runs_through() -> None:
     assert tracker.get_stats()["completed"] == 9_800
     assert tracker.get_error_summary().total_failed == 200
     assert tracker.log.dropped_events > 0
+
+
+def test_a_batch_of_many_chunks_drops_what_it_overtakes_itself() -> None:
+    source, _ = fed(20_000, None)
+    target = EventLog(LIMIT)
+    end = target.mirror(source.log)
+    end()
+    assert target.next_row == source.log.next_row
+    assert len(target) <= LIMIT
+    assert target.status_counts() == source.log.status_counts()
+
+
+def test_records_added_at_once_may_be_more_than_the_limit() -> None:
+    source, _ = fed(20_000, None)
+    target = StatusTracker(max_events=LIMIT)
+    target.begin_run(["A", "B"])
+    for item in range(source.log.item_count):
+        target.log.run_items(1)[item]
+    for error in range(source.log.error_count):
+        target.log.errors.add(source.log.error_parts(error))
+    for worker in source.log.workers:
+        target.log.worker_indexes[worker]
+    target.log.append_records(source.log.columns(0, source.log.next_row))
+    assert len(target.log) <= LIMIT
+    assert target.get_stats() == source.get_stats()
+    assert target.get_error_summary().total_failed == source.get_error_summary().total_failed

@@ -439,10 +439,13 @@ async def test_what_a_task_raises_ends_its_future_and_not_its_worker(error: Base
         return asyncio.current_task()
 
     async with AsyncExecutor(1) as executor:
-        workers = [executor.submit(worker), executor.submit(fail, error), executor.submit(worker)]
-        await executor.wait(workers)
-        assert isinstance(workers[1].exception(), type(error))
-        assert await workers[0] is await workers[2]
+        before, failed, after = (
+            executor.submit(worker),
+            executor.submit(fail, error),
+            executor.submit(worker),
+        )
+        assert await before is await after
+        assert failed.exception() is error
         future = executor.submit(fail, error)
         others = [executor.submit(double, n) for n in range(3)]
         with pytest.raises(type(error)) as caught:
@@ -533,11 +536,11 @@ def test_a_loop_that_ends_takes_what_is_left_with_it(run_on_new_loop: RunOnLoop[
         *[ExecutorShutdownError] * 3,
     ]
 
-    async def again() -> int:
+    async def again() -> None:
         async with executor:
-            return await executor.submit(double, 4)
+            assert await executor.submit(double, 4) == 8
 
-    assert run_on_new_loop(again()) == 8
+    run_on_new_loop(again())
 
 
 async def test_an_executor_at_work_belongs_to_its_loop() -> None:
@@ -596,7 +599,7 @@ async def test_a_failed_future_goes_with_all_that_its_error_refers_to(
     argument = Argument()
     async with AsyncExecutor(1) as executor:
         future = executor.submit(take, argument, **options)
-        left = [weakref.ref(argument), weakref.ref(future)]
+        left: list[weakref.ref[Any]] = [weakref.ref(argument), weakref.ref(future)]
         del argument
         with pytest.raises(ValueError):
             await future
@@ -732,7 +735,7 @@ async def test_cancelling_futures_does_not_wait_for_another_attempt() -> None:
 
 
 async def test_cancelling_futures_leaves_an_attempt_its_end_and_begins_no_other() -> None:
-    gate, calls = Gate(), []
+    gate, calls = Gate(), list[int]()
 
     async def work() -> None:
         calls.append(await gate(len(calls)))
@@ -862,10 +865,10 @@ async def test_a_task_that_will_not_be_cancelled_is_waited_for() -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            return await gate("kept")
-        return "never"
+            await gate(1)
+        return "kept"
 
-    futures = []
+    futures: list[AsyncFuture[Any]] = []
 
     async def use() -> None:
         async with AsyncExecutor(1) as executor:

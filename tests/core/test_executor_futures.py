@@ -57,7 +57,7 @@ async def test_many_may_wait_for_one_future() -> None:
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert results.count(8) == 49
     assert waiting[3].cancelled()
-    assert await gathered == [8, 8]
+    assert list(await gathered) == [8, 8]
 
 
 async def test_a_failure_is_raised_for_everybody_with_the_traceback_it_came_with() -> None:
@@ -351,13 +351,14 @@ async def test_futures_come_in_the_order_in_which_they_end() -> None:
 async def test_what_has_ended_comes_first_and_what_is_given_twice_comes_twice() -> None:
     executor, late = AsyncExecutor(), AsyncFuture[int](9)
     first, second = ended(1, ValueError())
-    seen = []
+    seen: list[AsyncFuture[int]] = []
+    nothing: list[AsyncFuture[int]] = []
     async for future in executor.as_completed([late, second, first, second]):
         seen.append(future)
         if future is first:
             late.set_result(1)
     assert seen == [second, second, first, late]
-    assert [future async for future in executor.as_completed([])] == []
+    assert [future async for future in executor.as_completed(nothing)] == []
     assert isinstance(second.exception(), ValueError)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import sqlite3
 import threading
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -396,6 +398,20 @@ async def test_no_timer_waits_while_nothing_happens(path: Path) -> None:
         assert [timer for timer in getattr(loop, "_scheduled", []) if not timer.cancelled()] == []
 
 
+async def test_a_watcher_that_fails_harms_nobody(expect_log: Expect) -> None:
+    class Broken:
+        def run_started(self, run: int, pipeline: Pipeline) -> None:
+            raise OSError("no")
+
+        def run_ended(self, run: int) -> None:
+            raise OSError("no")
+
+    expect_log("Who watches a tracker failed")
+    tracker = StatusTracker()
+    tracker.watchers.append(Broken())
+    assert len(await make_pipeline(tracker).run(range(10))) == 9
+
+
 # What pipelines tell
 
 
@@ -637,6 +653,23 @@ def test_pipelines_of_several_threads_go_into_the_file_of_the_environment(enviro
     run = open_run(environment)
     assert (run.get_stats()["completed"], run.get_stats()["failed"]) == (540, 60)
     assert [record_.ended_at is not None for record_ in run.log.runs] == [True] * 3
+
+
+async def test_a_tracker_that_nobody_needs_any_more_is_freed_with_all_its_events_written(
+    environment: Path,
+) -> None:
+    trackers = [StatusTracker() for _ in range(3)]
+    for tracker in trackers:
+        await make_pipeline(tracker).run(range(10))
+    trackers[0].begin_run(["Late"]).status("late", 0, "queued")
+    left = [weakref.ref(tracker) for tracker in trackers]
+    del tracker
+    trackers.clear()
+    await until(lambda: gc.collect() >= 0 and not any(reference() for reference in left))
+    process_recording.close()
+    run = open_run(environment)
+    assert run.get_stats()["completed"] == 27
+    assert run.get_status("late") is not None
 
 
 # A script in this process

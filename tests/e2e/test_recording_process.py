@@ -115,8 +115,9 @@ def killed(path: Path, *, pause_s: float, events: int) -> tuple[float, int]:
     """Kill a process that records; gives the time and the number of events that it told last."""
     with start_python("-c", ENDLESS, str(path), str(pause_s), cwd=path.parent) as process:
         assert process.stdout is not None
-        began = time.monotonic()
+        began = None
         for line in process.stdout:
+            began = began or time.monotonic()
             if int(line.split()[1]) >= events and time.monotonic() - began > 2 * LOST_S:
                 break
         process.kill()
@@ -419,7 +420,7 @@ def test_the_command_does_not_replace_a_file(tmp_path: Path) -> None:
     assert (done.code, done.out) == (2, "")
     assert done.err == (
         f"{tmp_path / 'run.antflow'} exists already; choose another name, or a folder to get a new file in "
-        "it, or pass overwrite=True to replace it\n"
+        "it, or pass --overwrite to replace it\n"
     )
 
 

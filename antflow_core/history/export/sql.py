@@ -1,6 +1,6 @@
-"""SQL over events, by DuckDB: the numbers lie in files beside each other, which it reads only as it needs them.
+"""SQL over events, by DuckDB: each field of the records in a file of its own, read only as a query needs it.
 
-A million events take about 40 MB on disk for as long as a query runs, and next to no memory.
+A million events take 40 MB of disk for as long as somebody asks, and next to no memory.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ class SqlEvents:
             QueryError: The database does not understand it, or cannot answer it.
         """
         with _Faults(sql):
-            self._database.execute(sql)
+            if self._database.execute(sql) is None:
+                raise QueryError("there is no statement in it", 0)
             columns = tuple(column[0] for column in self._database.description or ())
         return SqlResult(columns, self._rows(sql))
 
@@ -141,6 +142,8 @@ def _query_error(sql: str, text: str) -> QueryError:
     except ValueError:  # what is not about the text of the query is told plainly
         return QueryError(_sentence(text), 0)
     message = f"{kind}: {_sentence(fault['exception_message'])}"
+    if fault.get("exception_type") == "Conversion":
+        message += " (ids and names are texts: item = '17')"
     if "position" not in fault:
         return QueryError(message, 0)
     # DuckDB counts bytes.

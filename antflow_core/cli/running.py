@@ -1,4 +1,4 @@
-"""The command ``antflow-core``; the only module that imports typer."""
+"""``antflow-core run``: a script in this process, with or without a dashboard, recorded if asked."""
 
 from __future__ import annotations
 
@@ -7,34 +7,19 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from antflow_core._version import __version__
+from antflow_core.cli.ending import BAD_REQUEST, INTERRUPTED
 from antflow_core.standard_streams import put_out, tell
 
 if TYPE_CHECKING:
+    from antflow_core.link.inproc import InProcessRun
     from antflow_core.link.protocol import RunOutcome, RunSource
 
-INTERRUPTED = 130
-"""What shells give for a program that Ctrl+C ended: 128 + SIGINT."""
-
-_HELP = """Run asyncio pipelines without a window.
-
-\b
-Example: save this as squares.py
-    from antflow import Pipeline, Stage
-    async def square(x):
-        return x * x
-    pipeline = Pipeline([Stage("Square", workers=3, tasks=[square])])
-    items = range(10)
-and run it:
-    antflow-core run squares.py
-    completed 10, failed 0, skipped 0 in 0.0 s
-"""
-
-_RUN_HELP = """Run a pipeline script and print a summary line.
+_HELP = """Run a pipeline script and print a summary line.
 
 A script is any Python file with an `async def main()`, or with a module-level Pipeline and `items` or
 `get_items()`. In it, `import antflow` gives antflow_core. Options for this command stand before SCRIPT;
@@ -44,23 +29,16 @@ everything after SCRIPT is the script's, in sys.argv.
 Examples:
     antflow-core run orders.py
     antflow-core run --dashboard detailed orders.py --limit 100
+    antflow-core run --record orders.antflow orders.py
     antflow-core run --record runs/ orders.py
+
+A recording can be looked at while it is written, from another terminal: `antflow-core show FILE`.
 
 \b
 Ctrl+C finishes the items in hand and stops; a second one cancels at once.
 Exit codes: 0 done, whether or not items failed; 1 the script raised or exited with another code;
-2 there was nothing to run, or the file to record into exists; 130 stopped with Ctrl+C.
+2 there was nothing to run, or nothing to record into; 130 stopped with Ctrl+C.
 """
-
-app = typer.Typer(
-    name="antflow-core",
-    help=_HELP,
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 
 class Dashboard(StrEnum):
@@ -71,28 +49,13 @@ class Dashboard(StrEnum):
     FULL = "full"
 
 
-def main() -> None:
-    """Run the command with the process's arguments and exit."""
-    app(prog_name="antflow-core")
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        short_help="Run a pipeline script.", help=_HELP, context_settings={"allow_interspersed_args": False}
+    )(run)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"antflow-core {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _command(
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
-    ] = False,
-) -> None:
-    """Hold what comes before the subcommand."""
-
-
-@app.command(help=_RUN_HELP, context_settings={"allow_interspersed_args": False})
 def run(
     script: Annotated[
         str, typer.Argument(metavar="SCRIPT", help="The Python file to run.", show_default=False)
@@ -112,31 +75,34 @@ def run(
             show_default=False,
         ),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")] = False,
 ) -> None:
     """Run a script; never returns normally."""
     try:
-        outcome, interrupted = asyncio.run(_run(script, args or [], dashboard, record))
+        source, interrupted = asyncio.run(_run(script, args or [], dashboard, record, overwrite=overwrite))
     except KeyboardInterrupt:  # the third Ctrl+C, where no code of the script was there to be broken into
         raise typer.Exit(INTERRUPTED) from None
-    raise typer.Exit(_report(outcome, interrupted=interrupted))
+    if record is not None and source.recorder is not None and source.recorder.path != Path(record).absolute():
+        tell(f"Recorded into {source.recorder.path}")
+    raise typer.Exit(_report(source, interrupted=interrupted))
 
 
 async def _run(
-    script: str, args: list[str], dashboard: Dashboard | None, record: str | None
-) -> tuple[RunOutcome, bool]:
-    """The outcome, and whether Ctrl+C was pressed."""
+    script: str, args: list[str], dashboard: Dashboard | None, record: str | None, *, overwrite: bool
+) -> tuple[InProcessRun, bool]:
+    """The run when it is over, and whether Ctrl+C was pressed."""
     # Late, so that --help and --version do not wait for the engine.
     if dashboard is None:
         from antflow_core.link.inproc import InProcessRun
 
-        source = InProcessRun(script, args, record=record)
+        source = InProcessRun(script, args, record=record, overwrite=overwrite)
     else:
         from antflow_core.link.terminal import ShownRun
 
-        source = ShownRun(script, args, kind=dashboard.value, record=record)
+        source = ShownRun(script, args, kind=dashboard.value, record=record, overwrite=overwrite)
     with _interruptible(source) as presses:
-        outcome = await source.run()
-    return outcome, bool(presses)
+        await source.run()
+    return source, bool(presses)
 
 
 @contextmanager
@@ -164,13 +130,20 @@ def _interruptible(source: RunSource) -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would print a traceback of ours
 
 
-def _report(outcome: RunOutcome, *, interrupted: bool) -> int:
+def _report(source: InProcessRun, *, interrupted: bool) -> int:
     """Say how it went: faults on stderr, the summary line last and on stdout; gives the exit code."""
+    outcome = source.outcome
+    assert outcome is not None
     if outcome.traceback is not None and not interrupted:
         tell(outcome.traceback.rstrip("\n"))
     elif outcome.message is not None and not isinstance(outcome.error, KeyboardInterrupt):
-        tell(outcome.message)
-    if outcome.exit_code == 2:
-        return 2
+        tell(_in_our_words(outcome))
+    if outcome.exit_code == BAD_REQUEST:
+        return BAD_REQUEST
     put_out(outcome.summary_line())
     return INTERRUPTED if interrupted else outcome.exit_code
+
+
+def _in_our_words(outcome: RunOutcome) -> str:
+    """The outcome's sentence, with what the library calls an argument as the option it is here."""
+    return (outcome.message or "").replace("overwrite=True", "--overwrite")

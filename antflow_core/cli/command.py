@@ -1,0 +1,60 @@
+"""The command itself: what it says of itself, and its version."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from antflow_core._version import __version__
+
+_HELP = """Run asyncio pipelines without a window, and look at what was recorded of them.
+
+\b
+Example: save this as squares.py
+    from antflow import Pipeline, Stage
+    async def square(x):
+        return x * x
+    pipeline = Pipeline([Stage("Square", workers=3, tasks=[square])])
+    items = range(10)
+and run it:
+    antflow-core run squares.py
+    completed 10, failed 0, skipped 0 in 0.0 s
+
+\b
+Record it, and look at the recording, then or while it runs:
+    antflow-core run --record squares.antflow squares.py
+    antflow-core show squares.antflow
+    antflow-core events squares.antflow "status:failed last:5m"
+    antflow-core export squares.antflow squares.csv
+
+\b
+`antflow-core COMMAND --help` explains each command with examples.
+Exit codes of all: 0 done; 1 it did not come to its end; 2 it was not to be done as asked; 130 Ctrl+C.
+"""
+
+app = typer.Typer(
+    name="antflow-core",
+    help=_HELP,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"antflow-core {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Hold what comes before the subcommand."""

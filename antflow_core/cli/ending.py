@@ -1,0 +1,87 @@
+"""How a command ends: faults become a sentence on stderr and an exit code; a reader that has gone is none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+
+from antflow_core.exceptions import QueryError, RunFileError
+from antflow_core.standard_streams import discard_the_rest, finish_out, tell
+
+UNFINISHED = 1
+BAD_REQUEST = 2
+INTERRUPTED = 130
+"""What shells give for a program that Ctrl+C ended: 128 + SIGINT."""
+
+_EXIT_CODES = """
+\b
+Exit codes: 0 done; 1 the output could not be written; 2 bad usage, bad query or bad file; 130 Ctrl+C.
+"""
+
+
+class RefusalError(Exception):
+    """A request that cannot be fulfilled, in a sentence."""
+
+
+def with_exit_codes(text: str) -> str:
+    """The help of a command that reads recordings, with the exit codes of all these commands."""
+    return text + _EXIT_CODES
+
+
+@contextmanager
+def sentences(query: str = "") -> Iterator[None]:
+    """Turn what goes wrong in the body into sentences and exit codes.
+
+    Args:
+        query: What a `QueryError` is about.
+
+    Raises:
+        typer.Exit: With a code other than 0, unless the reader of the output has gone.
+    """
+    try:
+        yield
+        if sys.stdout is not None and not sys.stdout.closed:
+            finish_out()
+    except BrokenPipeError:  # `| head` has read all it wanted
+        discard_the_rest()
+    except QueryError as error:
+        _tell_of_query(error, query)
+        raise typer.Exit(BAD_REQUEST) from None
+    except RunFileError as error:
+        # The library calls an argument what is an option here.
+        _end(str(error).replace("overwrite=True", "--overwrite"), BAD_REQUEST)
+    except RefusalError as error:
+        _end(str(error), BAD_REQUEST)
+    except OSError as error:
+        discard_the_rest()
+        _end(f"The output cannot be written: {error.strerror or error}", UNFINISHED)
+    except KeyboardInterrupt:
+        discard_the_rest()
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    tell(sentence)
+    raise typer.Exit(code) from None
+
+
+def _tell_of_query(error: QueryError, query: str) -> None:
+    """The sentence; on a terminal the query with the faulty place marked below it."""
+    tell(f"Faulty query: {error}")
+    if query and sys.stderr is not None and sys.stderr.isatty():
+        from rich.cells import cell_len  # late, as all of rich: --help needs none of it
+
+        before, line = _line_at(query, error.position)
+        marked = query[error.position : error.end].partition("\n")[0]
+        tell(f"  {line}\n  {' ' * cell_len(before)}{'^' * max(1, cell_len(marked))}")
+
+
+def _line_at(query: str, position: int) -> tuple[str, str]:
+    """Of a query of several lines the one with a position, and what stands before that in it."""
+    begin = query.rfind("\n", 0, position) + 1
+    line = query[begin:].partition("\n")[0]
+    return query[begin:position], line

@@ -1,0 +1,307 @@
+"""Recordings in the terminal: show, events, item, errors, compare."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from antflow_core.cli.arguments import Format, FormatOption, RunArgument, RunNumber
+from antflow_core.cli.ending import RefusalError, sentences, with_exit_codes
+from antflow_core.standard_streams import tell, write_out
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from antflow_core.history.export.event_lines import EventLines
+    from antflow_core.history.export.source import EventSource
+    from antflow_core.history.recorded_run import RecordedRun
+
+_TABLE_ROWS = 100
+_MANY_RUNS = 10
+_LIKE = 3
+
+_SHOW_HELP = """Sum a recording up: how it ended, stages, rates, percentiles, errors grouped.
+
+Percentiles are of what the tasks of a stage took together for an item that completed it. A recording that is
+still being written is summed up as far as it is.
+
+\b
+Examples:
+    antflow-core show orders.antflow
+    antflow-core show orders.antflow --run 2
+"""
+
+_EVENTS_HELP = """List events: the newest 100 as a table, or all as lines for other programs.
+
+QUERY is the language of the app's search box; without one every event matches. Fields: status, event, stage,
+worker, task, item, error, error_type, attempt, duration, run, after, before, last.
+
+Times in the table are seconds from the start of the first run. In jsonl and csv times are UTC and durations
+seconds, everything is UTF-8, and all events are given unless --limit says otherwise; in jsonl, what an event
+does not have is left out.
+
+\b
+Examples:
+    antflow-core events orders.antflow
+    antflow-core events orders.antflow "status:failed stage:Fetch"
+    antflow-core events orders.antflow "error:timeout attempt:>=2 -item:test*" --limit 20
+    antflow-core events orders.antflow "event:complete duration:>1.5s last:5m"
+    antflow-core events orders.antflow status:failed --format jsonl | jq -r .item | sort -u
+    antflow-core events orders.antflow --format csv > events.csv
+"""
+
+_ITEM_HELP = """Tell all that happened to one item, with its errors and their tracebacks.
+
+ID is compared as text: 7 finds the number and the text. An id that several pipelines of the recording used,
+or that a number and a text share, is told once for each. Put -- before an ID that begins with a minus.
+
+\b
+Examples:
+    antflow-core item orders.antflow 17
+    antflow-core item orders.antflow "order 17" --run 2
+"""
+
+_ERRORS_HELP = """Tell what failed, grouped by type and stage, the largest group first, each with a traceback.
+
+\b
+Examples:
+    antflow-core errors orders.antflow
+    antflow-core errors orders.antflow --run 2
+"""
+
+_COMPARE_HELP = """Compare two recordings: counts, rates, percentiles and failures, and how they changed.
+
+Compared are the first pipelines of both. Stages are matched by name. On a terminal what got better is green,
+what got worse red, if it is more than 5 %.
+
+\b
+Examples:
+    antflow-core compare monday.antflow tuesday.antflow
+    antflow-core compare monday.antflow tuesday.antflow --run 2
+    antflow-core compare both.antflow both.antflow --run 1 --run 2
+"""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        short_help="Sum up how it ended, stages, rates and errors.", help=with_exit_codes(_SHOW_HELP)
+    )(show)
+    app.command(
+        short_help="List events, all or those that match a query.", help=with_exit_codes(_EVENTS_HELP)
+    )(events)
+    app.command(short_help="Tell all that happened to one item.", help=with_exit_codes(_ITEM_HELP))(item)
+    app.command(short_help="Tell what failed, grouped, with tracebacks.", help=with_exit_codes(_ERRORS_HELP))(
+        errors
+    )
+    app.command(short_help="Compare two recordings.", help=with_exit_codes(_COMPARE_HELP))(compare)
+
+
+def show(run: RunArgument, number: RunNumber = None) -> None:
+    """Sum a recording up."""
+    with sentences():
+        # Late, here as below, so that --help does not wait for numpy and rich.
+        from rich.text import Text
+
+        from antflow_core.cli.opening import figures_of, opened
+        from antflow_core.reports.recording import recording_report, run_list
+        from antflow_core.reports.screen import show
+        from antflow_core.reports.summary import run_report
+
+        recording = opened(run)
+        runs = figures_of(recording, number)
+        show(recording_report(recording.path.name, recording.info, recording.remarks))
+        if len(runs) > _MANY_RUNS:
+            show(Text(), run_list(runs))
+            tell(f"{len(runs):,} pipelines; --run N shows one with its stages and errors")
+        else:
+            for each in runs:
+                show(Text(), run_report(each))
+
+
+def events(
+    run: RunArgument,
+    query: Annotated[
+        str, typer.Argument(metavar="[QUERY]", help="Which events; all if left out.", show_default=False)
+    ] = "",
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", metavar="N", min=1, help="Only the newest N of them.", show_default="100 in a table"
+        ),
+    ] = None,
+    format_: FormatOption = Format.TABLE,
+    number: RunNumber = None,
+) -> None:
+    """List events."""
+    with sentences(query):
+        is_all = limit is None and number is None and not query.strip()
+        if is_all and format_ is not Format.TABLE and _stream(run, format_):
+            return
+        from antflow_core.cli.opening import check_number, opened
+
+        recording = opened(run)
+        if number is not None:
+            check_number(recording, number)
+        rows = _found(recording, query, number)
+        if format_ is Format.TABLE:
+            _put_table(recording, rows, limit or _TABLE_ROWS)
+        else:
+            _put_lines(recording, rows if limit is None else rows[-limit:], format_)
+
+
+def item(
+    run: RunArgument,
+    item_id: Annotated[str, typer.Argument(metavar="ID", help="The item's id.", show_default=False)],
+    number: RunNumber = None,
+) -> None:
+    """Tell the story of an item."""
+    with sentences():
+        from rich.text import Text
+
+        from antflow_core.cli.opening import check_number, opened
+        from antflow_core.reports.events import item_story
+        from antflow_core.reports.screen import show
+
+        recording = opened(run)
+        if number is not None:
+            check_number(recording, number)
+        log = recording.log
+        for place, each in enumerate(_items(recording, item_id, number)):
+            noted = recording.values_of(log.items.id_of(each))
+            values = [value for value in noted if value.run == log.items.run_of(each)]
+            show(*([Text()] if place else []), item_story(log, each, values, tells_run=len(log.runs) > 1))
+
+
+def errors(run: RunArgument, number: RunNumber = None) -> None:
+    """Tell what failed."""
+    with sentences():
+        from rich.text import Text
+
+        from antflow_core.cli.opening import figures_of, opened
+        from antflow_core.reports.errors import error_report
+        from antflow_core.reports.screen import show
+
+        recording = opened(run)
+        runs = figures_of(recording, number)
+        faulty = [each for each in runs if each.errors]
+        for place, each in enumerate(faulty):
+            if len(recording.log.runs) > 1:
+                show(*([Text()] if place else []), Text(f"Run {each.number}  {each.name}", style="bold"))
+            show(error_report(each))
+        if not faulty:
+            tell("Nothing failed.")
+
+
+def compare(
+    before: Annotated[str, typer.Argument(metavar="RUN", help="What was before.", show_default=False)],
+    after: Annotated[str, typer.Argument(metavar="RUN", help="What came after.", show_default=False)],
+    numbers: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--run",
+            metavar="N",
+            min=1,
+            help="The Nth pipeline of both; given twice, of the one and of the other.",
+            show_default="the first",
+        ),
+    ] = None,
+) -> None:
+    """Compare two recordings."""
+    with sentences():
+        from rich.text import Text
+
+        from antflow_core.cli.opening import figures_of, opened
+        from antflow_core.reports.comparison import comparison
+        from antflow_core.reports.screen import show
+
+        if numbers is not None and len(numbers) > 2:
+            raise RefusalError("--run is given once for both recordings, or twice, once for each")
+        chosen = numbers or [1]
+        recordings = [opened(before), opened(after)]
+        both = [
+            figures_of(recording, number)[0]
+            for recording, number in zip(recordings, (chosen[0], chosen[-1]), strict=True)
+        ]
+        for word, recording, each in zip(("Before", "After"), recordings, both, strict=True):
+            show(Text(f"{word:<7} {recording.path.name}, run {each.number}  {each.name}"))
+        show(Text(), comparison(*both))
+
+
+# Inside
+
+
+def _found(recording: RecordedRun, query: str, number: int | None) -> NDArray[np.int64]:
+    """The rows that match, those of one pipeline if there is a number."""
+    import numpy as np
+
+    rows = recording.search(query).rows
+    if number is not None:
+        rows = np.intersect1d(rows, recording.search(f"run:{number}").rows, assume_unique=True)
+    return rows
+
+
+def _put_table(recording: RecordedRun, rows: NDArray[np.int64], limit: int) -> None:
+    from antflow_core.reports.events import event_table
+    from antflow_core.reports.screen import show
+
+    if not len(rows):
+        tell("No event matches.")
+        return
+    show(event_table(recording.log, rows[-limit:].tolist()))
+    if len(rows) > limit:
+        tell(f"The newest {limit:,} of {len(rows):,} events; --limit shows more, --format jsonl or csv all")
+
+
+def _put_lines(recording: RecordedRun, rows: NDArray[np.int64], format_: Format) -> None:
+    from antflow_core.history.export.source import LogSource
+
+    source = LogSource(recording.log, recording.info)
+    lines = _begun(source, format_)
+    for numbers, records in source.chosen(rows):
+        write_out("".join(lines.lines(numbers, records)))
+
+
+def _stream(path: str, format_: Format) -> bool:
+    """Put all events of a run file out without reading it first; says whether it is one."""
+    from antflow_core.history.export.file_source import FileSource
+    from antflow_core.history.export.json_reader import is_json_lines
+
+    if is_json_lines(Path(path)):
+        return False
+    with FileSource(Path(path)) as source:
+        lines = _begun(source, format_)
+        for numbers, records in source.blocks():
+            write_out("".join(lines.lines(numbers, records)))
+    return True
+
+
+def _begun(source: EventSource, format_: Format) -> EventLines:
+    """What makes the lines; the head of a CSV is put out."""
+    from antflow_core.history.export.event_lines import CsvLines, JsonLines
+
+    if format_ is Format.JSONL:
+        return JsonLines(source)
+    write_out(CsvLines.head)
+    return CsvLines(source)
+
+
+def _items(recording: RecordedRun, item_id: str, number: int | None) -> list[int]:
+    """The items whose id reads like this, in the order they were first seen.
+
+    Raises:
+        RefusalError: There are none.
+    """
+    items = recording.log.items
+    texts = items.texts(0, len(items))
+    found = [at for at, text in enumerate(texts) if text == item_id and number in (None, items.run_of(at))]
+    if found:
+        return found
+    where = recording.path.name if number is None else f"pipeline {number} of {recording.path.name}"
+    like = [*dict.fromkeys(islice((text for text in texts if item_id in text), _LIKE + 1))]
+    hint = f"; there are {', '.join(like[:_LIKE])}{', …' if len(like) > _LIKE else ''}" if like else ""
+    raise RefusalError(f"There is no item {item_id} in {where}{hint}")

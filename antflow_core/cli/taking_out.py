@@ -1,0 +1,148 @@
+"""Recordings for other programs: export and query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from antflow_core.cli.arguments import Format, FormatOption, RunArgument
+from antflow_core.cli.ending import RefusalError, sentences, with_exit_codes
+from antflow_core.standard_streams import put_out, tell, write_out
+
+if TYPE_CHECKING:
+    from antflow_core.history.export.source import EventSource
+
+_TABLE_ROWS = 100
+_WRITTEN_TOGETHER = 1_000
+
+_EXPORT_HELP = """Write all events into a file that other programs read; its name says the format.
+
+\b
+    .csv      a line an event: row, time, item, run, stage, event, attempt, worker, task, duration,
+              error_type, error
+    .jsonl    the same as JSON, after a header; this one keeps everything, and every command, the app and
+              open_run() take it in place of a run file
+    .parquet  the same in columns, tracebacks included; needs pyarrow: pip install 'antflow-desk[parquet]'
+    .sqlite   a database with the views events, items, runs and the tables stages, errors (with tracebacks)
+
+Times are UTC, durations seconds. Memory stays small however long the recording is. A recording that is still
+being written is exported as far as it is.
+
+\b
+Examples:
+    antflow-core export orders.antflow orders.csv
+    antflow-core export orders.antflow orders.parquet --overwrite
+    python -c "import pandas; print(pandas.read_parquet('orders.parquet').groupby('stage').duration.mean())"
+    sqlite3 orders.sqlite "SELECT status, count(*) FROM items GROUP BY status"
+"""
+
+_QUERY_HELP = """Ask a recording in SQL, with DuckDB: pip install 'antflow-desk[sql]'.
+
+\b
+    events  row, run, time, seconds, item, stage, event, attempt, worker, task, duration, error_type, error,
+            item_number, error_number
+    items   number, run, id, type, status, stage, started, ended, seconds
+    stages  number, run, position, name
+    errors  number, type, message, traceback
+    runs    number, name, started, ended
+
+Times are UTC; `seconds` of an event counts from the start of the first run, that of an item from its first
+event to its last; ids are texts. What changes data changes a copy. A table shows at most 100 rows; csv and
+jsonl give all.
+
+\b
+Examples:
+    antflow-core query orders.antflow "SELECT event, count(*) FROM events GROUP BY event"
+    antflow-core query orders.antflow "SELECT id, seconds FROM items ORDER BY seconds DESC LIMIT 10"
+    antflow-core query orders.antflow "SELECT stage, quantile_cont(duration, 0.99) FROM events GROUP BY stage"
+    antflow-core query orders.antflow "SELECT * FROM events WHERE item = '17' ORDER BY row" --format csv
+"""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(short_help="Write a CSV, JSON, Parquet or SQLite file.", help=with_exit_codes(_EXPORT_HELP))(
+        export
+    )
+    app.command(short_help="Ask a recording in SQL.", help=with_exit_codes(_QUERY_HELP))(query)
+
+
+def export(
+    run: RunArgument,
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="Ends in .csv, .jsonl, .parquet or .sqlite.", show_default=False),
+    ],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")] = False,
+) -> None:
+    """Write a recording into a file of another format."""
+    with sentences():
+        # Late, here as below, so that --help does not wait for numpy and rich.
+        from antflow_core.cli.opening import progress_bar
+        from antflow_core.history.export.targets import check_target
+        from antflow_core.history.export.targets import export as write
+        from antflow_core.units import format_bytes, plural
+
+        target = Path(file)
+        check_target(target, overwrite=overwrite)
+        if target.exists() and target.samefile(run):
+            raise RefusalError(f"{file} is what is to be exported; choose another name")
+        with _source(run) as source:
+            with progress_bar(f"Writing {target.name}", source.events) as advance:
+                write(source, target, overwrite=overwrite, advance=advance)
+            size = format_bytes(target.stat().st_size)
+            put_out(f"{plural(source.events, 'event')} exported into {file}, {size}")
+
+
+def query(
+    run: RunArgument,
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="What to ask.", show_default=False)],
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Ask a recording in SQL."""
+    with sentences(sql):
+        from antflow_core.cli.opening import progress_bar
+        from antflow_core.history.export.optional import need
+        from antflow_core.history.export.sql import SqlEvents
+        from antflow_core.reports.answers import WRITERS, answer_table
+        from antflow_core.reports.screen import show
+
+        need("duckdb", "Queries in SQL", "sql", Path(run))
+        with ExitStack() as ending:
+            source = ending.enter_context(_source(run))
+            with progress_bar("Preparing", source.events) as advance:
+                events = ending.enter_context(SqlEvents(source, advance))
+            result = events.query(sql)
+            if format_ is not Format.TABLE:
+                lines = WRITERS[format_](result.columns, result.rows)
+                while part := "".join(islice(lines, _WRITTEN_TOGETHER)):
+                    write_out(part)
+                return
+            rows = [*islice(result.rows, _TABLE_ROWS + 1)]
+            show(answer_table(result.columns, rows[:_TABLE_ROWS]))
+            if len(rows) > _TABLE_ROWS:
+                tell(f"The first {_TABLE_ROWS} rows; --format csv or jsonl gives all")
+
+
+@contextmanager
+def _source(path: str) -> Iterator[EventSource]:
+    """The events of a run file, a chunk at a time; of exported ones all at once.
+
+    Raises:
+        RunFileError: It cannot be opened.
+    """
+    from antflow_core.cli.opening import opened
+    from antflow_core.history.export.file_source import FileSource
+    from antflow_core.history.export.json_reader import is_json_lines
+
+    if is_json_lines(Path(path)):
+        with opened(path) as recording:
+            yield recording.source()
+    else:
+        with FileSource(Path(path)) as source:
+            yield source

@@ -1,0 +1,112 @@
+"""What a question in SQL gave: as a table, as CSV, or as JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from rich.table import Table
+
+from antflow_core.reports.screen import make_table, one_line
+
+_NUMBERS = (int, float, Decimal)
+
+
+def answer_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """A line a row; columns of numbers stand to the right."""
+    table = make_table()
+    for place, name in enumerate(columns):
+        values = [row[place] for row in rows if row[place] is not None]
+        is_number = bool(values) and all(type(value) in _NUMBERS for value in values)
+        table.add_column(
+            one_line(name),
+            justify="right" if is_number else "left",
+            overflow="ellipsis",
+            no_wrap=True,
+        )
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    return table
+
+
+def answer_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """A line of names, then a line a row."""
+    target = io.StringIO()
+    writer = csv.writer(target, lineterminator="\n")
+
+    def line(values: Iterable[Any]) -> str:
+        target.seek(0)
+        target.truncate()
+        writer.writerow(values)
+        return target.getvalue()
+
+    yield line(columns)
+    yield from (line(map(_field, row)) for row in rows)
+
+
+def answer_json_lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """An object a row; of names that come again the further ones get a number."""
+    names = _different(columns)
+    for row in rows:
+        values = dict(zip(names, map(_plain, row), strict=True))
+        yield f"{json.dumps(values, ensure_ascii=False, separators=(',', ':'))}\n"
+
+
+WRITERS: dict[str, Callable[[Sequence[str], Iterable[Sequence[Any]]], Iterator[str]]] = {
+    "csv": answer_csv,
+    "jsonl": answer_json_lines,
+}
+
+
+def _different(columns: Sequence[str]) -> list[str]:
+    names: list[str] = []
+    for column in columns:
+        name, number = column, 0
+        while name in names:
+            number += 1
+            name = f"{column}_{number}"
+        names.append(name)
+    return names
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return one_line(_field(value) if isinstance(value, list | dict | bytes) else str(value))
+
+
+def _field(value: Any) -> Any:
+    """A value as CSV shows it: nothing for NULL, JSON for lists and structures."""
+    plain = _plain(value)
+    if isinstance(plain, list | dict):
+        return json.dumps(plain, ensure_ascii=False)
+    return str(plain).lower() if isinstance(plain, bool) else plain
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can hold it: moments in ISO 8601, intervals in seconds, what else there is as text."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if value - value == 0 else None  # neither NaN nor infinite, which JSON has not
+        case Decimal():
+            return float(value)
+        case datetime() | date() | time():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case list() | tuple():
+            return [*map(_plain, value)]
+        case dict():
+            return {str(key): _plain(each) for key, each in value.items()}
+        case bytes():
+            return value.hex()
+    return str(value)
