@@ -478,7 +478,7 @@ class Pipeline:
 
     @property
     def status_tracker(self) -> StatusTracker | None:
-        """The tracker in use: the pipeline's own, else the one its observer gave it."""
+        """The tracker in use: its own, else the one given by its observer or made for a recording."""
         return self._tracker
 
     @property

@@ -21,7 +21,7 @@ from antflow_core.history.steps import (
     queued_writer,
     taken_writer,
 )
-from antflow_core.types import StatusEvent, StatusType, TaskEvent, TaskEventType
+from antflow_core.types import ErrorSummary, FailedItem, StatusEvent, StatusType, TaskEvent, TaskEventType
 
 if TYPE_CHECKING:
     from antflow_core.pipeline import Pipeline
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 StatusCallback = Callable[[StatusEvent], object]
 TaskCallback = Callable[[TaskEvent], object]
 ValueListener = Callable[[int, int, int, Any], None]
+
+# Scripts written for AntFlow import these from here, those that this module does not use too.
+__all__ = ["ErrorSummary", "FailedItem", "StatusEvent", "StatusTracker", "TaskEvent"]
 
 logger = logging.getLogger("antflow.tracker")
 

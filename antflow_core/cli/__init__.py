@@ -13,15 +13,17 @@
 
 from __future__ import annotations
 
-from antflow_core.cli import looking, running, taking_out
 from antflow_core.cli.command import app
+from antflow_core.cli.looking import add_to as add_looking
+from antflow_core.cli.running import add_to as add_running
+from antflow_core.cli.taking_out import add_to as add_taking_out
 
 __all__ = ["main"]
 
 # The order of the help.
-running.add_to(app)
-looking.add_to(app)
-taking_out.add_to(app)
+add_running(app)
+add_looking(app)
+add_taking_out(app)
 
 
 def main() -> None:

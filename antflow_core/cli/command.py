@@ -30,7 +30,8 @@ Record it, and look at the recording, then or while it runs:
 
 \b
 `antflow-core COMMAND --help` explains each command with examples.
-Exit codes of all: 0 done; 1 it did not come to its end; 2 it was not to be done as asked; 130 Ctrl+C.
+Exit codes of all: 0 done; 1 it could not be finished; 2 it could not be done
+as asked; 130 Ctrl+C.
 """
 
 app = typer.Typer(

@@ -19,7 +19,8 @@ INTERRUPTED = 130
 
 _EXIT_CODES = """
 \b
-Exit codes: 0 done; 1 the output could not be written; 2 bad usage, bad query or bad file; 130 Ctrl+C.
+Exit codes: 0 done; 1 the output could not be written;
+2 bad usage, bad query or bad file; 130 Ctrl+C.
 """
 
 

@@ -31,8 +31,8 @@ still being written is summed up as far as it is.
 
 \b
 Examples:
-    antflow-core show orders.antflow
-    antflow-core show orders.antflow --run 2
+    antflow-core show day.antflow
+    antflow-core show day.antflow --run 2
 """
 
 _EVENTS_HELP = """List events: the newest 100 as a table, or all as lines for other programs.
@@ -46,12 +46,12 @@ does not have is left out.
 
 \b
 Examples:
-    antflow-core events orders.antflow
-    antflow-core events orders.antflow "status:failed stage:Fetch"
-    antflow-core events orders.antflow "error:timeout attempt:>=2 -item:test*" --limit 20
-    antflow-core events orders.antflow "event:complete duration:>1.5s last:5m"
-    antflow-core events orders.antflow status:failed --format jsonl | jq -r .item | sort -u
-    antflow-core events orders.antflow --format csv > events.csv
+    antflow-core events day.antflow
+    antflow-core events day.antflow "status:failed stage:Fetch" --limit 20
+    antflow-core events day.antflow "error:timeout attempt:>=2 -item:test*"
+    antflow-core events day.antflow "event:complete duration:>1.5s last:5m"
+    antflow-core events day.antflow status:failed --format jsonl | jq .item
+    antflow-core events day.antflow --format csv > events.csv
 """
 
 _ITEM_HELP = """Tell all that happened to one item, with its errors and their tracebacks.
@@ -61,16 +61,16 @@ or that a number and a text share, is told once for each. Put -- before an ID th
 
 \b
 Examples:
-    antflow-core item orders.antflow 17
-    antflow-core item orders.antflow "order 17" --run 2
+    antflow-core item day.antflow 17
+    antflow-core item day.antflow "order 17" --run 2
 """
 
 _ERRORS_HELP = """Tell what failed, grouped by type and stage, the largest group first, each with a traceback.
 
 \b
 Examples:
-    antflow-core errors orders.antflow
-    antflow-core errors orders.antflow --run 2
+    antflow-core errors day.antflow
+    antflow-core errors day.antflow --run 2
 """
 
 _COMPARE_HELP = """Compare two recordings: counts, rates, percentiles and failures, and how they changed.
@@ -165,7 +165,7 @@ def item(
 
         from antflow_core.cli.opening import check_number, opened
         from antflow_core.reports.events import item_story
-        from antflow_core.reports.screen import show
+        from antflow_core.reports.screen import is_narrow, show
 
         recording = opened(run)
         if number is not None:
@@ -174,7 +174,8 @@ def item(
         for place, each in enumerate(_items(recording, item_id, number)):
             noted = recording.values_of(log.items.id_of(each))
             values = [value for value in noted if value.run == log.items.run_of(each)]
-            show(*([Text()] if place else []), item_story(log, each, values, tells_run=len(log.runs) > 1))
+            story = item_story(log, each, values, tells_run=len(log.runs) > 1, is_narrow=is_narrow())
+            show(*([Text()] if place else []), story)
 
 
 def errors(run: RunArgument, number: RunNumber = None) -> None:
@@ -247,12 +248,12 @@ def _found(recording: RecordedRun, query: str, number: int | None) -> NDArray[np
 
 def _put_table(recording: RecordedRun, rows: NDArray[np.int64], limit: int) -> None:
     from antflow_core.reports.events import event_table
-    from antflow_core.reports.screen import show
+    from antflow_core.reports.screen import is_narrow, show
 
     if not len(rows):
         tell("No event matches.")
         return
-    show(event_table(recording.log, rows[-limit:].tolist()))
+    show(event_table(recording.log, rows[-limit:].tolist(), is_narrow=is_narrow()))
     if len(rows) > limit:
         tell(f"The newest {limit:,} of {len(rows):,} events; --limit shows more, --format jsonl or csv all")
 

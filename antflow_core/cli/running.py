@@ -36,8 +36,9 @@ A recording can be looked at while it is written, from another terminal: `antflo
 
 \b
 Ctrl+C finishes the items in hand and stops; a second one cancels at once.
-Exit codes: 0 done, whether or not items failed; 1 the script raised or exited with another code;
-2 there was nothing to run, or nothing to record into; 130 stopped with Ctrl+C.
+Exit codes: 0 done, whether or not items failed; 1 the script raised or
+exited with another code; 2 there was nothing to run, or nothing to record
+into; 130 stopped with Ctrl+C.
 """
 
 

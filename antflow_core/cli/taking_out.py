@@ -23,29 +23,32 @@ _WRITTEN_TOGETHER = 1_000
 _EXPORT_HELP = """Write all events into a file that other programs read; its name says the format.
 
 \b
-    .csv      a line an event: row, time, item, run, stage, event, attempt, worker, task, duration,
-              error_type, error
-    .jsonl    the same as JSON, after a header; this one keeps everything, and every command, the app and
-              open_run() take it in place of a run file
-    .parquet  the same in columns, tracebacks included; needs pyarrow: pip install 'antflow-desk[parquet]'
-    .sqlite   a database with the views events, items, runs and the tables stages, errors (with tracebacks)
+    .csv      a line an event: row, time, item, run, stage, event, attempt,
+              worker, task, duration, error_type, error
+    .jsonl    the same as JSON, after a header; keeps everything, and can be
+              opened like a run file, here, in the app and by open_run()
+    .parquet  the same in columns, with tracebacks; needs pyarrow:
+              pip install 'antflow-desk[parquet]'
+    .sqlite   the views events, items and runs, the tables stages and errors;
+              their columns are those of `antflow-core query --help`
 
 Times are UTC, durations seconds. Memory stays small however long the recording is. A recording that is still
 being written is exported as far as it is.
 
 \b
 Examples:
-    antflow-core export orders.antflow orders.csv
-    antflow-core export orders.antflow orders.parquet --overwrite
-    python -c "import pandas; print(pandas.read_parquet('orders.parquet').groupby('stage').duration.mean())"
-    sqlite3 orders.sqlite "SELECT status, count(*) FROM items GROUP BY status"
+    antflow-core export day.antflow day.csv
+    antflow-core export day.antflow day.parquet --overwrite
+    python -c "import pandas; print(pandas.read_parquet('day.parquet'))"
+    antflow-core export day.antflow day.sqlite
+    sqlite3 day.sqlite "SELECT status, count(*) FROM items GROUP BY status"
 """
 
 _QUERY_HELP = """Ask a recording in SQL, with DuckDB: pip install 'antflow-desk[sql]'.
 
 \b
-    events  row, run, time, seconds, item, stage, event, attempt, worker, task, duration, error_type, error,
-            item_number, error_number
+    events  row, run, time, seconds, item, stage, event, attempt, worker,
+            task, duration, error_type, error, item_number, error_number
     items   number, run, id, type, status, stage, started, ended, seconds
     stages  number, run, position, name
     errors  number, type, message, traceback
@@ -57,10 +60,14 @@ jsonl give all.
 
 \b
 Examples:
-    antflow-core query orders.antflow "SELECT event, count(*) FROM events GROUP BY event"
-    antflow-core query orders.antflow "SELECT id, seconds FROM items ORDER BY seconds DESC LIMIT 10"
-    antflow-core query orders.antflow "SELECT stage, quantile_cont(duration, 0.99) FROM events GROUP BY stage"
-    antflow-core query orders.antflow "SELECT * FROM events WHERE item = '17' ORDER BY row" --format csv
+    antflow-core query day.antflow "SELECT * FROM items WHERE status = 'failed'"
+    antflow-core query day.antflow "
+        SELECT id, seconds FROM items ORDER BY seconds DESC LIMIT 10"
+    antflow-core query day.antflow "
+        SELECT stage, count(*), quantile_cont(duration, 0.99) AS p99
+        FROM events WHERE event = 'completed' GROUP BY stage"
+    antflow-core query day.antflow --format csv "
+        SELECT * FROM events WHERE item = '17' ORDER BY row"
 """
 
 

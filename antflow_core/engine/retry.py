@@ -42,9 +42,8 @@ class ExponentialBackoff:
     def __call__(self, attempt: int) -> float:
         """Seconds to wait after the failed `attempt`, from 1."""
         doublings = min(attempt - 1, 1000)  # a float holds no more
-        wait = (
-            min(self.longest_s, self.first_s * self.factor**doublings) if doublings < 64 else self.longest_s
-        )
+        longest = self.longest_s if self.first_s else 0.0
+        wait = min(longest, self.first_s * self.factor**doublings) if doublings < 64 else longest
         return wait * (1 - self.jitter * self.draw())
 
 

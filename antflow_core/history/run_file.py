@@ -42,6 +42,7 @@ _APPLICATION_ID: Final = 0x41464C57
 _MAGIC: Final = b"SQLite format 3\x00"
 _HEAD_BYTES: Final = 100
 _WAL: Final = "-wal"
+_NEW: Final = "-new"
 _BESIDE: Final = (_WAL, "-shm", "-journal")
 _WAIT_S: Final = 1.0
 _PAGE_BYTES: Final = 8_192
@@ -98,7 +99,6 @@ def create_run_file(
     try:
         if os.path.lexists(path):
             _check_replaceable(path, overwrite=overwrite, own_lock=True)
-            _delete(path)
         return _make(path, info), lock
     except BaseException:
         lock.release()
@@ -177,28 +177,41 @@ class _Head:
 
 
 def _make(path: Path, info: dict[str, str]) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    """An empty run file in the place of what is there; nobody sees it before it is complete."""
+    new = path.with_name(path.name + _NEW)
     try:
-        connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, timeout=_WRITER_WAIT_S
-        )
-        try:
-            # Until it is in use nothing can be lost, so that starting does not wait for the disk.
+        _delete(new)
+        with closing(sqlite3.connect(new, isolation_level=None)) as connection:
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute(
+                "PRAGMA synchronous = OFF"
+            )  # nothing can be lost yet, so no disk is waited for
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {MAJOR << 16 | MINOR}")
             connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
             connection.executemany("INSERT INTO info VALUES (?, ?)", info.items())
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            # So that there is a -wal from the start: a file in this mode without one was copied without it.
-            connection.execute("UPDATE info SET value = value WHERE name = 'script'")
-        except BaseException:
-            connection.close()
-            raise
+        _delete(path)
+        new.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            _delete(new)
+        raise
+    try:
+        return _opened_for_writing(path)
     except BaseException:
         _delete(path)
+        raise
+
+
+def _opened_for_writing(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_WRITER_WAIT_S)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        # So that there is a -wal from the start: a file in this mode without one was copied without it.
+        connection.execute("UPDATE info SET value = value WHERE name = 'script'")
+    except BaseException:
+        connection.close()
         raise
     return connection
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FLUSH_S: Final = 0.2
 """How long events wait at most before they are handed over."""
+_AGAIN_S: Final = 0.05
+"""How soon the writer is asked again that had still to do: events must not wait for another round."""
 SNAPSHOT_S: Final = 0.5
 """Between two snapshots of a pipeline's numbers."""
 MAX_WAITING_BYTES: Final = 1 << 24
@@ -150,7 +152,7 @@ class FollowedTracker:
             self._stop()
         elif self.is_busy():
             assert self._loop is not None
-            self._timer = self._loop.call_later(FLUSH_S, self._time_has_come)
+            self._timer = self._loop.call_later(_AGAIN_S, self._time_has_come)
         else:
             if time.monotonic() - self._snapshot_at >= SNAPSHOT_S:
                 self._take_snapshots()

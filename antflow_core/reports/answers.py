@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.table import Table
 
-from antflow_core.reports.screen import make_table, one_line
+from antflow_core.reports.screen import add_column, cell, make_table, one_line
 
 _NUMBERS = (int, float, Decimal)
 
@@ -23,14 +23,10 @@ def answer_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table
     for place, name in enumerate(columns):
         values = [row[place] for row in rows if row[place] is not None]
         is_number = bool(values) and all(type(value) in _NUMBERS for value in values)
-        table.add_column(
-            one_line(name),
-            justify="right" if is_number else "left",
-            overflow="ellipsis",
-            no_wrap=True,
-        )
+        is_text = any(isinstance(value, str | list | dict) for value in values)
+        add_column(table, one_line(name), right=is_number, cut=is_text)
     for row in rows:
-        table.add_row(*map(_cell, row))
+        table.add_row(*(cell(_text(value)) for value in row))
     return table
 
 
@@ -74,12 +70,12 @@ def _different(columns: Sequence[str]) -> list[str]:
     return names
 
 
-def _cell(value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:.6g}"
-    return one_line(_field(value) if isinstance(value, list | dict | bytes) else str(value))
+    return str(_field(value) if isinstance(value, list | dict | bytes) else value)
 
 
 def _field(value: Any) -> Any:

@@ -11,30 +11,31 @@ from rich.text import Text
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import NO_ERROR, EventRow
 from antflow_core.history.run_records import StageValue
-from antflow_core.reports.screen import STATUS_STYLES, make_table, one_line, printable
+from antflow_core.reports.screen import STATUS_STYLES, cell, make_table, one_line, printable
 from antflow_core.units import format_duration
 
 _PAGE_ROWS = 1_000
+_COLUMNS = ("Time", "Item", "Stage", "Event", "Worker", "Task", "Try", "Took", "Error")
+_OPTIONAL = ("Item", "Worker", "Task")
 _NUMBERS = ("Time", "Try", "Took")
 
 
-def event_table(log: EventLog, rows: Sequence[int]) -> Table:
-    """A line an event; times are seconds from the start of the first run."""
-    table = make_table(
-        "Time", "Item", "Stage", "Event", "Worker", "Task", "Try", "Took", "Error", right=_NUMBERS
-    )
-    for event in _pages(log, rows):
-        table.add_row(
-            f"{event.time - log.started_at:.3f}",
-            one_line(log.item_text(event.item)),
-            one_line(event.stage),
-            *_told(log, event),
-        )
-    return table
+def event_table(log: EventLog, rows: Sequence[int], *, is_narrow: bool = False) -> Table:
+    """A line an event; times are seconds from the start of the first run.
+
+    Args:
+        is_narrow: Leave out worker and task.
+    """
+    return _table(log, rows, "Item", *(() if is_narrow else ("Worker", "Task")))
 
 
 def item_story(
-    log: EventLog, item: int, values: Sequence[StageValue] = (), *, tells_run: bool = False
+    log: EventLog,
+    item: int,
+    values: Sequence[StageValue] = (),
+    *,
+    tells_run: bool = False,
+    is_narrow: bool = False,
 ) -> RenderableType:
     """Everything that happened to one item, in order, with the whole text of each error.
 
@@ -42,18 +43,15 @@ def item_story(
         item: Its index in the log.
         values: What was noted of its values.
         tells_run: Name the run.
+        is_narrow: Leave out worker and task.
     """
     run = log.items.run_of(item)
     heading = Text(f"Item {one_line(log.item_text(item))}", style="bold")
     if tells_run:
         heading.append(f"  run {run}, {one_line(_run_name(log, run))}", style="not bold")
     rows = log.rows_of_item(item).tolist()
-    return Group(heading, _item_table(log, rows), *_errors(log, rows), *_values(values))
-
-
-def newest(rows: Sequence[int], limit: int | None) -> Sequence[int]:
-    """The last of some rows; all where there is no limit."""
-    return rows if limit is None or len(rows) <= limit else rows[len(rows) - limit :]
+    table = _table(log, rows, *(() if is_narrow else ("Worker", "Task")))
+    return Group(heading, table, *_errors(log, rows), *_values(values))
 
 
 def _pages(log: EventLog, rows: Sequence[int]) -> Iterator[EventRow]:
@@ -62,23 +60,33 @@ def _pages(log: EventLog, rows: Sequence[int]) -> Iterator[EventRow]:
         yield from log.page(rows[first : first + _PAGE_ROWS])
 
 
-def _item_table(log: EventLog, rows: Sequence[int]) -> Table:
-    table = make_table("Time", "Stage", "Event", "Worker", "Task", "Try", "Took", "Error", right=_NUMBERS)
+def _table(log: EventLog, rows: Sequence[int], *optional: str) -> Table:
+    """A line an event, with some of the columns that can be left out."""
+    table = make_table(
+        *(name for name in _COLUMNS if name in optional or name not in _OPTIONAL),
+        right=_NUMBERS,
+        cut=("Item", "Error"),
+    )
+    names = [str(column.header) for column in table.columns]
     for event in _pages(log, rows):
-        table.add_row(f"{event.time - log.started_at:.3f}", one_line(event.stage), *_told(log, event))
+        told = _told(log, event)
+        table.add_row(*(told[name] for name in names))
     return table
 
 
-def _told(log: EventLog, event: EventRow) -> tuple[str | Text, ...]:
-    """Event, worker, task, attempt, duration and error of a line."""
-    return (
-        _word(event),
-        one_line(event.worker or ""),
-        one_line(event.task or ""),
-        str(event.attempt) if event.attempt else "",
-        format_duration(event.duration) if event.duration is not None else "",
-        one_line(_error_text(log, event)),
-    )
+def _told(log: EventLog, event: EventRow) -> dict[str, str | Text]:
+    """The cells of a line by their columns."""
+    return {
+        "Time": f"{event.time - log.started_at:.3f}",
+        "Item": cell(log.item_text(event.item)),
+        "Stage": one_line(event.stage),
+        "Event": _word(event),
+        "Worker": one_line(event.worker or ""),
+        "Task": one_line(event.task or ""),
+        "Try": str(event.attempt) if event.attempt else "",
+        "Took": format_duration(event.duration) if event.duration is not None else "",
+        "Error": cell(_error_text(log, event)),
+    }
 
 
 def _errors(log: EventLog, rows: Sequence[int]) -> Iterator[RenderableType]:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from antflow_core.history.figures import RunFigures
 from antflow_core.history.run_records import Outcome, RunInfo
-from antflow_core.reports.screen import make_table, one_line
+from antflow_core.reports.screen import cell, make_table, one_line
 from antflow_core.units import format_count, format_duration, format_rate, plural
 
 _STYLES = {Outcome.FINISHED: "green", Outcome.RECORDING: "blue", Outcome.STOPPED: "yellow"}
@@ -41,7 +41,16 @@ def run_list(runs: Sequence[RunFigures]) -> RenderableType:
     """A line a run, for recordings of many."""
     numbers = ("Run", "Took", "Items", "Completed", "Failed", "Rate")
     table = make_table(
-        "Run", "Started", "Took", "Items", "Completed", "Failed", "Rate", "Stages", right=numbers
+        "Run",
+        "Started",
+        "Took",
+        "Items",
+        "Completed",
+        "Failed",
+        "Rate",
+        "Stages",
+        right=numbers,
+        cut=("Stages",),
     )
     for run in runs:
         started = datetime.fromtimestamp(run.started_at).astimezone()
@@ -54,6 +63,6 @@ def run_list(runs: Sequence[RunFigures]) -> RenderableType:
             format_count(run.items["completed"]),
             Text(format_count(failed), style="red" if failed else ""),
             format_rate(run.rate),
-            one_line(run.name),
+            cell(run.name),
         )
     return table

@@ -9,10 +9,12 @@ from typing import Final
 
 from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from antflow_core.standard_streams import finish_out
 
 _ANY_WIDTH: Final = 1_000_000
+_NARROW: Final = 100
 _PADDING: Final = re.compile(r"[ \t]+$", re.MULTILINE)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 STATUS_STYLES: Final = {
@@ -61,14 +63,38 @@ def plain_text(*parts: RenderableType, width: int = _ANY_WIDTH) -> str:
     return _PADDING.sub("", target.getvalue())
 
 
-def make_table(*columns: str, right: tuple[str, ...] = ()) -> Table:
-    """An open table, its headings as wide as what stands below; those in `right` hold numbers."""
+def is_narrow() -> bool:
+    """Whether reports go to a terminal that has no room for all columns of a table of events."""
+    return sys.stdout is not None and sys.stdout.isatty() and Console().width < _NARROW
+
+
+def make_table(*columns: str, right: tuple[str, ...] = (), cut: tuple[str, ...] = ()) -> Table:
+    """An open table, its headings as wide as what stands below.
+
+    Args:
+        right: Columns of numbers.
+        cut: Columns to be cut where a terminal is not wide enough, one row a line all the same; their cells
+            are made by `cell`. If none is, all of them are.
+    """
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(
-            column, justify="right" if column in right else "left", overflow="ellipsis", no_wrap=True
-        )
+        add_column(table, column, right=column in right, cut=column in cut)
     return table
+
+
+def add_column(table: Table, name: str, *, right: bool = False, cut: bool = False) -> None:
+    """Add a column to a table of `make_table`."""
+    table.add_column(
+        name,
+        justify="right" if right else "left",
+        overflow="ellipsis",
+        no_wrap=not cut,
+    )
+
+
+def cell(text: str, style: str = "") -> Text:
+    """A text in one line, however long, that ends in an ellipsis where it is cut."""
+    return Text(one_line(text), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def one_line(text: str) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from antflow_core.history.figures import PERCENTILES, ErrorFigures, RunFigures, StageFigures
 from antflow_core.reports.errors import items_text, when_text
-from antflow_core.reports.screen import make_table, one_line
+from antflow_core.reports.screen import cell, make_table, one_line
 from antflow_core.units import format_count, format_duration, format_rate, plural
 
 _NOTHING = "–"
@@ -44,15 +44,24 @@ def stage_table(stages: tuple[StageFigures, ...]) -> RenderableType:
 
 def error_table(errors: tuple[ErrorFigures, ...], started_at: float) -> RenderableType:
     """A line a group of failures, the largest first; times count from the run's start."""
-    table = make_table("Failures", "Error", "Stage", "When", "Items", "Message", right=("Failures",))
+    table = make_table(
+        "Failures",
+        "Error",
+        "Stage",
+        "When",
+        "Items",
+        "Message",
+        right=("Failures",),
+        cut=("Items", "Message"),
+    )
     for error in errors:
         table.add_row(
             format_count(error.count),
             Text(one_line(error.type_name), style="red"),
             one_line(error.stage),
             when_text(error, started_at),
-            items_text(error),
-            one_line(error.message),
+            cell(items_text(error)),
+            cell(error.message),
         )
     return table
 

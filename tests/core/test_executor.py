@@ -200,6 +200,36 @@ async def test_a_task_is_tried_once_if_nobody_says_more() -> None:
     assert len(flaky.calls) == 1
 
 
+async def test_each_submission_has_its_own_options() -> None:
+    calls: list[float] = []
+    limit, loop = asyncio.Semaphore(0), asyncio.get_running_loop()
+
+    async def flaky() -> None:
+        calls.append(loop.time())
+        raise ValueError
+
+    async def count(**options: Any) -> int:
+        calls.clear()
+        await executor.wait([future := executor.submit(flaky, **options)])
+        assert isinstance(future.exception(), ValueError)
+        return len(calls)
+
+    async with AsyncExecutor(1) as executor:
+        assert await count() == 1
+        assert await count(retries=2, retry_delay=0) == 3
+        assert await count(retries=1, retry_delay=0) == 2
+        assert await count(retries=1, retry_delay=0.02) == 2
+        assert calls[1] - calls[0] >= 0.019
+        assert await count() == 1
+        limited = executor.submit(flaky, semaphore=limit)
+        await settle()
+        assert not limited.done()
+        limit.release()
+        await executor.wait([limited])
+        assert isinstance(limited.exception(), ValueError)
+        assert await count() == 1
+
+
 async def test_the_last_exception_is_the_original_one() -> None:
     error = ValueError("mine")
     async with AsyncExecutor(1) as executor:

@@ -98,6 +98,23 @@ async def test_who_is_cancelled_while_he_waits_ends_his_own_waiting_only() -> No
         assert await waiting[2] == 5
 
 
+async def test_who_gives_up_waiting_leaves_nothing_behind() -> None:
+    futures: list[AsyncFuture[int]] = [AsyncFuture(n) for n in range(3)]
+    executor = AsyncExecutor()
+    waiting = [asyncio.create_task(futures[0].result(timeout)) for timeout in (None, 1000)]
+    await settle()
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    for timeout in (0, 0.001):
+        assert not await futures[0].wait_done(timeout)
+        with pytest.raises(TimeoutError):
+            await anext(executor.as_completed(futures, timeout))
+        with pytest.raises(TimeoutError):
+            await executor.wait(futures, timeout)
+    assert [future._callbacks for future in futures] == [[]] * 3
+
+
 async def test_waiting_for_the_end_does_not_ask_how_it_was() -> None:
     future: AsyncFuture[None] = AsyncFuture(0)
     assert not await future.wait_done(timeout=0)

@@ -224,9 +224,15 @@ async def test_items_are_taken_in_the_context_of_who_maps() -> None:
         request_var.set("a task's")
         return found
 
-    request_var.set("mine")
-    async with AsyncExecutor(2) as executor:
-        assert set(await executor.map(change, items())) == {"mine"}
+    gate = Gate()
+    async with AsyncExecutor(1) as executor:
+        request_var.set("who came first")
+        executor.submit(gate, 1)
+        request_var.set("mine")
+        mapping = asyncio.create_task(executor.map(change, items()))
+        await gate.wait_begun(1)
+        gate.open()
+        assert set(await mapping) == {"mine"}
 
 
 # Failures

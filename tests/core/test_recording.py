@@ -301,19 +301,21 @@ def test_several_loops_one_after_the_other_go_into_one_file(path: Path) -> None:
 
 async def test_a_limited_tracker_loses_nothing_in_its_file(path: Path) -> None:
     limited, whole = StatusTracker(max_events=2 * CHUNK_ROWS), StatusTracker()
-    with record(limited, path) as recorder:
+    async with record(limited, path) as recorder:
         for tracker in (limited, whole):
             record_ = tracker.begin_run(STAGES)
-            for item in range(9_000):
-                play_item(
-                    record_, item, fails_in=item % 30 if item % 30 < 3 else None, message=f"{item % 500}"
-                )
-                if tracker is limited and item in (3_000, 6_000):
-                    await until(lambda: recorder._held[0]._source.written_row > 3_000)
+            for item in range(5_000):
+                fails_in = item % 30 if item % 30 < 3 else None
+                play_item(record_, item, fails_in=fails_in, message=f"{item % 500}")
+                if tracker is limited and item in (2_000, 4_000):
+                    await until(lambda: recorder._held[0]._source.written_row > 2_000)
+                elif not item % 500:
+                    await asyncio.sleep(0)
     assert limited.log.first_row > 0
     run = open_run(path)
     assert run.log.next_row == whole.log.next_row
     assert run.get_stats() == whole.get_stats()
+    await asyncio.sleep(0)
     assert [event[:4] for event in story(run, "item:1*7")] == [
         event[:4] for event in story(whole, "item:1*7")
     ]
@@ -631,6 +633,16 @@ async def test_all_pipelines_go_into_the_file_of_the_environment(environment: Pa
     stats = sorted(pipeline.stats.items_failed for pipeline in run.structure() if pipeline.stats is not None)
     assert stats == [3, 4, 5]
     assert run.get_stats()["failed"] == 12
+
+
+async def test_a_run_can_have_a_file_of_its_own_beside_that_of_its_process(
+    environment: Path, tmp_path: Path
+) -> None:
+    await make_pipeline().run(range(30))
+    await make_pipeline().run(range(50), record=tmp_path / "own")
+    process_recording.close()
+    assert open_run(environment).get_stats()["failed"] == 8
+    assert open_run(tmp_path / "own").get_stats()["failed"] == 5
 
 
 async def test_a_file_of_the_environment_that_is_there_is_an_error(precious: Path, environment: Path) -> None:

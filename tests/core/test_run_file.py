@@ -10,6 +10,7 @@ import os
 import shutil
 import sqlite3
 import struct
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -389,6 +390,24 @@ def test_an_event_that_names_what_is_not_there_is_damage(tmp_path: Path) -> None
 def test_a_clean_end_leaves_one_file(tmp_path: Path) -> None:
     written(played_tracker(20), tmp_path / "run.antflow")
     assert [path.name for path in tmp_path.iterdir()] == ["run.antflow"]
+
+
+def test_a_file_can_be_opened_from_the_moment_it_is_there(tmp_path: Path) -> None:
+    path, found = tmp_path / "run.antflow", list[RecordedRun]()
+
+    def look() -> None:
+        while not path.exists():
+            pass
+        found.append(open_run(path))
+
+    for _ in range(10):
+        thread = threading.Thread(target=look)
+        thread.start()
+        Recorder(path).close()
+        thread.join()
+        path.unlink()
+    assert len(found) == 10
+    assert {len(run.log) for run in found} == {0}
 
 
 def test_opening_changes_nothing(tmp_path: Path) -> None:

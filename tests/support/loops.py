@@ -10,6 +10,7 @@ import asyncio
 import gc
 import importlib.util
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -137,13 +138,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Try fewer examples on the further loops, and let the debugging one show what was forgotten."""
     loop = loop_of(item)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, _garbage_collected() if loop == "debug" else nullcontext():
         if loop not in {None, "asyncio"} and isinstance(item, pytest.Function):
             _try_fewer_examples(item.obj, patch)
         yield
-    if loop == "debug":
-        # What nobody awaited or looked at is told of when it is collected: now, not in another test.
-        gc.collect()
 
 
 @pytest.fixture(scope="session")
@@ -178,6 +176,17 @@ def run_alone(run_on_new_loop: RunOnLoop[Any]) -> RunOnLoop[Any]:
         return run_on_new_loop(guarded())
 
     return run
+
+
+@contextmanager
+def _garbage_collected() -> Iterator[None]:
+    """What nobody awaited or looked at is told of when it is collected: at the end, not in another test."""
+    gc.freeze()  # all that was there before; to look through it takes ten times as long as a test
+    try:
+        yield
+        gc.collect()
+    finally:
+        gc.unfreeze()
 
 
 def _is_installed(name: str) -> bool:
