@@ -15,7 +15,11 @@
     engine          what runs a pipeline
     context         what a task may ask of its worker; how a host watches pipelines start
     tracker         StatusTracker: the log, callbacks, questions
-    history         the packed event log, the search in it, and run files
+    history         the packed event log
+    search          the query language, and searches over a log
+    run_files       what a log holds, as a file
+    recorded_run    RecordedRun: a run file with the questions and the search of a tracker
+    export          events as CSV, JSON lines, Parquet, SQLite
     display         terminal dashboards
     link            how a viewer meets a run
     scripts         pipeline scripts: read, load, run
@@ -57,10 +61,10 @@ if TYPE_CHECKING:
     )
     from antflow_core.executor import AsyncExecutor, AsyncFuture, WaitStrategy
     from antflow_core.fast_loop import install_fast_loop
-    from antflow_core.history.recorded_run import RecordedRun, open_run
-    from antflow_core.history.search import SearchResult
     from antflow_core.pipeline import Pipeline
+    from antflow_core.recorded_run import RecordedRun, open_run
     from antflow_core.recording import Recorder, ValueCapture, record
+    from antflow_core.search.result import SearchResult
     from antflow_core.stage import Stage
     from antflow_core.telemetry import configure_telemetry, telemetry_enabled
     from antflow_core.tracker import StatusTracker
@@ -163,10 +167,10 @@ _HOMES = {
     ),
     "executor": ("AsyncExecutor", "AsyncFuture", "WaitStrategy"),
     "fast_loop": ("install_fast_loop",),
-    "history.recorded_run": ("RecordedRun", "open_run"),
-    "history.search": ("SearchResult",),
     "pipeline": ("Pipeline",),
+    "recorded_run": ("RecordedRun", "open_run"),
     "recording": ("Recorder", "ValueCapture", "record"),
+    "search.result": ("SearchResult",),
     "stage": ("Stage",),
     "telemetry": ("configure_telemetry", "telemetry_enabled"),
     "tracker": ("StatusTracker",),

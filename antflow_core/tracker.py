@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from antflow_core.history.answers import status_metadata
 from antflow_core.history.event_log import EventLog
-from antflow_core.history.questions import Questions
 from antflow_core.history.records import KIND_INDEX, NO_DURATION, NO_ERROR, NO_TASK
 from antflow_core.history.steps import (
     WriteCompleted,
@@ -21,6 +20,7 @@ from antflow_core.history.steps import (
     queued_writer,
     taken_writer,
 )
+from antflow_core.search.questions import Questions
 from antflow_core.types import ErrorSummary, FailedItem, StatusEvent, StatusType, TaskEvent, TaskEventType
 
 if TYPE_CHECKING:

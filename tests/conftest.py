@@ -25,6 +25,6 @@ pytest_plugins = [
 collect_ignore = [] if HAS_QT else ["gui"]
 
 
-def pytest_report_header() -> list[str]:
+def pytest_report_collectionfinish() -> list[str]:
     """Say what is left out, so that a green run is not mistaken for a full one."""
     return [] if HAS_QT else ["PySide6 is not installed: tests/gui is left out"]

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from antflow_core.history.export.event_lines import EventLines
-    from antflow_core.history.export.source import EventSource
-    from antflow_core.history.recorded_run import RecordedRun
+    from antflow_core.export.event_lines import EventLines
+    from antflow_core.export.source import EventSource
+    from antflow_core.recorded_run import RecordedRun
 
 _TABLE_ROWS = 100
 _MANY_RUNS = 10
@@ -259,7 +259,7 @@ def _put_table(recording: RecordedRun, rows: NDArray[np.int64], limit: int) -> N
 
 
 def _put_lines(recording: RecordedRun, rows: NDArray[np.int64], format_: Format) -> None:
-    from antflow_core.history.export.source import LogSource
+    from antflow_core.export.source import LogSource
 
     source = LogSource(recording.log, recording.info)
     lines = _begun(source, format_)
@@ -269,8 +269,8 @@ def _put_lines(recording: RecordedRun, rows: NDArray[np.int64], format_: Format)
 
 def _stream(path: str, format_: Format) -> bool:
     """Put all events of a run file out without reading it first; says whether it is one."""
-    from antflow_core.history.export.file_source import FileSource
-    from antflow_core.history.export.json_reader import is_json_lines
+    from antflow_core.export.file_source import FileSource
+    from antflow_core.export.json_reader import is_json_lines
 
     if is_json_lines(Path(path)):
         return False
@@ -283,7 +283,7 @@ def _stream(path: str, format_: Format) -> bool:
 
 def _begun(source: EventSource, format_: Format) -> EventLines:
     """What makes the lines; the head of a CSV is put out."""
-    from antflow_core.history.export.event_lines import CsvLines, JsonLines
+    from antflow_core.export.event_lines import CsvLines, JsonLines
 
     if format_ is Format.JSONL:
         return JsonLines(source)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from antflow_core.cli.ending import RefusalError
-from antflow_core.history.recorded_run import RecordedRun, open_run
+from antflow_core.recorded_run import RecordedRun, open_run
 
 if TYPE_CHECKING:
     from antflow_core.history.figures import RunFigures

@@ -15,7 +15,7 @@ from antflow_core.cli.ending import RefusalError, sentences, with_exit_codes
 from antflow_core.standard_streams import put_out, tell, write_out
 
 if TYPE_CHECKING:
-    from antflow_core.history.export.source import EventSource
+    from antflow_core.export.source import EventSource
 
 _TABLE_ROWS = 100
 _WRITTEN_TOGETHER = 1_000
@@ -91,8 +91,8 @@ def export(
     with sentences():
         # Late, here as below, so that --help does not wait for numpy and rich.
         from antflow_core.cli.opening import progress_bar
-        from antflow_core.history.export.targets import check_target
-        from antflow_core.history.export.targets import export as write
+        from antflow_core.export.targets import check_target
+        from antflow_core.export.targets import export as write
         from antflow_core.units import format_bytes, plural
 
         target = Path(file)
@@ -114,8 +114,8 @@ def query(
     """Ask a recording in SQL."""
     with sentences(sql):
         from antflow_core.cli.opening import progress_bar
-        from antflow_core.history.export.optional import need
-        from antflow_core.history.export.sql import SqlEvents
+        from antflow_core.export.optional import need
+        from antflow_core.export.sql import SqlEvents
         from antflow_core.reports.answers import WRITERS, answer_table
         from antflow_core.reports.screen import show
 
@@ -144,8 +144,8 @@ def _source(path: str) -> Iterator[EventSource]:
         RunFileError: It cannot be opened.
     """
     from antflow_core.cli.opening import opened
-    from antflow_core.history.export.file_source import FileSource
-    from antflow_core.history.export.json_reader import is_json_lines
+    from antflow_core.export.file_source import FileSource
+    from antflow_core.export.json_reader import is_json_lines
 
     if is_json_lines(Path(path)):
         with opened(path) as recording:

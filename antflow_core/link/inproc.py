@@ -335,7 +335,7 @@ class InProcessRun:
             self.state = self._over if self.outcome is None else self.outcome.state
 
     async def _end_recording(self, recorder: Recorder, outcome: RunOutcome) -> None:
-        from antflow_core.history.run_records import Outcome  # late, as below
+        from antflow_core.run_files.run_records import Outcome  # late, as below
 
         ends = {RunState.FINISHED: Outcome.FINISHED, RunState.STOPPED: Outcome.STOPPED}
         recorder.end(ends.get(outcome.state, Outcome.FAILED), outcome.message)

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from antflow_core.history.dictionaries import LEFT
-from antflow_core.history.run_batch import Batch, Source
-from antflow_core.history.run_records import RecordedStage, RunSnapshot
-from antflow_core.history.stored_values import GONE, stored_ids, stored_note
 from antflow_core.recording.values import ValueCapture
+from antflow_core.run_files.batch import Batch, Source
+from antflow_core.run_files.run_records import RecordedStage, RunSnapshot
+from antflow_core.run_files.stored_values import GONE, stored_ids, stored_note
 from antflow_core.stage import Stage, task_name
 from antflow_core.tracker import StatusTracker
 from antflow_core.types import WorkerMetrics
 
 if TYPE_CHECKING:
     from antflow_core.history.records import RunRecord
-    from antflow_core.history.run_writer import RunFileWriter
     from antflow_core.pipeline import Pipeline
+    from antflow_core.run_files.writer import RunFileWriter
 
 FLUSH_S: Final = 0.2
 """How long events wait at most before they are handed over."""

@@ -20,11 +20,11 @@ import numpy as np  # noqa: F401  loaded now, because it takes a tenth of a seco
 
 from antflow_core.exceptions import RunFileError
 from antflow_core.history.dictionaries import safe_text
-from antflow_core.history.run_file import SUFFIX
-from antflow_core.history.run_records import Outcome, RunInfo
-from antflow_core.history.run_writer import RunFileWriter
 from antflow_core.recording.followed import FollowedTracker
 from antflow_core.recording.values import ValueCapture
+from antflow_core.run_files.database import SUFFIX
+from antflow_core.run_files.run_records import Outcome, RunInfo
+from antflow_core.run_files.writer import RunFileWriter
 from antflow_core.tracker import StatusTracker
 
 MADE_TRACKER_EVENTS: Final = 1 << 16

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import NO_ERROR, EventRow
-from antflow_core.history.run_records import StageValue
 from antflow_core.reports.screen import STATUS_STYLES, cell, make_table, one_line, printable
+from antflow_core.run_files.run_records import StageValue
 from antflow_core.units import format_duration
 
 _PAGE_ROWS = 1_000

@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from antflow_core.history.figures import RunFigures
-from antflow_core.history.run_records import Outcome, RunInfo
 from antflow_core.reports.screen import cell, make_table, one_line
+from antflow_core.run_files.run_records import Outcome, RunInfo
 from antflow_core.units import format_count, format_duration, format_rate, plural
 
 _STYLES = {Outcome.FINISHED: "green", Outcome.RECORDING: "blue", Outcome.STOPPED: "yellow"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from antflow_core.history.completion import Candidate
+from antflow_core.search.completion import Candidate
 from antflow_core.units import format_count, plural
 
 NOTE_ROLE = int(Qt.ItemDataRole.UserRole) + 1

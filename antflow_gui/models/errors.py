@@ -11,7 +11,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import FAILED
-from antflow_core.history.search import quote
+from antflow_core.search.result import quote
 from antflow_core.units import format_clock, plural
 
 SHOWN_ITEMS = 1_000

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
 from antflow_core.exceptions import QueryError
-from antflow_core.history.completion import Completer, Completions
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import KINDS, STATUS_COUNT, EventRow
-from antflow_core.history.search import SearchResult, search
 from antflow_core.history.storage import CHUNK_BITS
+from antflow_core.search.completion import Completer, Completions
+from antflow_core.search.result import SearchResult, search
 from antflow_core.units import format_duration
 from antflow_gui.models.query_text import asks_for_task_events
 

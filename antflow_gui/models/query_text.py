@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from antflow_core.history.query import parse, quote
-from antflow_core.history.query_tree import AllOf, AnyOf, Node, Not, Style, Term
+from antflow_core.search.query import parse, quote
+from antflow_core.search.tree import AllOf, AnyOf, Node, Not, Style, Term
 
 _TASK_FIELDS = frozenset({"event", "task"})
 

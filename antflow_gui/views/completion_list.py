@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
-from antflow_core.history.completion import Candidate, Completions
+from antflow_core.search.completion import Candidate, Completions
 from antflow_gui.models.completions import NOTE_ROLE, CompletionsModel
 from antflow_gui.theme import Theme, mono_font, set_kind, ui_font
 

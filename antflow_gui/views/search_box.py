@@ -18,7 +18,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-from antflow_core.history.completion import Candidate, Completions
+from antflow_core.search.completion import Candidate, Completions
 from antflow_gui.theme import Theme, mono_font
 from antflow_gui.views.completion_list import CompletionList
 

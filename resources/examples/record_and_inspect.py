@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 from antflow_core import Pipeline, Stage
-from antflow_core.history.recorded_run import open_run
+from antflow_core.recorded_run import open_run
 
 asked = collections.Counter()
 

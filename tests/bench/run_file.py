@@ -17,8 +17,8 @@ import numpy as np
 
 from antflow_core import Pipeline, StatusTracker
 from antflow_core.history.event_log import EventLog
-from antflow_core.history.recorded_run import open_run
 from antflow_core.history.records import KIND_INDEX, NO_ERROR, NO_TASK, NO_WORKER, record_dtype
+from antflow_core.recorded_run import open_run
 from antflow_core.recording import record
 from tests.bench.child import in_child
 from tests.bench.engine import stages

@@ -98,8 +98,8 @@ def test_the_core_names_no_qt_module_in_a_string() -> None:
     assert named == set()
 
 
-def test_sqlite_is_used_in_history_only() -> None:
-    assert _stray(_importers(CORE, "sqlite3"), "history/") == {}
+def test_sqlite_is_used_for_run_files_and_exports_only() -> None:
+    assert _stray(_importers(CORE, "sqlite3"), "run_files/", "export/") == {}
     assert _importers(GUI, "sqlite3") == {}
 
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antflow_core.history import tallies
-from antflow_core.history.completion import Completer, complete
 from antflow_core.history.event_log import EventLog
-from antflow_core.history.query import FIELDS, parse
-from antflow_core.history.query_tokens import tokens
-from antflow_core.history.query_tree import terms_of
+from antflow_core.search import tallies
+from antflow_core.search.completion import Completer, complete
+from antflow_core.search.query import FIELDS, parse
+from antflow_core.search.tokens import tokens
+from antflow_core.search.tree import terms_of
 from antflow_core.tracker import StatusTracker
 from tests.support.events import STAGES, play_item, played_tracker
 

@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from antflow_core.exceptions import QueryError
-from antflow_core.history.query import FIELDS, parse, quote, unquote
-from antflow_core.history.query_tree import AllOf, AnyOf, Interval, Moment, Node, Not, Style, Term
+from antflow_core.search.query import FIELDS, parse, quote, unquote
+from antflow_core.search.tree import AllOf, AnyOf, Interval, Moment, Node, Not, Style, Term
 from tests.support.processes import run_python
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=12)

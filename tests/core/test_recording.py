@@ -17,15 +17,15 @@ import pytest
 
 from antflow_core import Pipeline, PipelineError, Stage, StatusTracker
 from antflow_core.exceptions import RunFileError
-from antflow_core.history import run_tables
-from antflow_core.history.file_lock import lock_path
-from antflow_core.history.recorded_run import RecordedRun, open_run
-from antflow_core.history.run_records import Outcome, RecordedStage
 from antflow_core.history.storage import CHUNK_ROWS
 from antflow_core.link import InProcessRun, RunState
 from antflow_core.pipeline import RECORD_VARIABLE
+from antflow_core.recorded_run import RecordedRun, open_run
 from antflow_core.recording import Recorder, ValueCapture, record
 from antflow_core.recording.environment import process_recording
+from antflow_core.run_files import tables
+from antflow_core.run_files.file_lock import lock_path
+from antflow_core.run_files.run_records import Outcome, RecordedStage
 from tests.support.events import STAGES, play_item, played_tracker
 from tests.support.messages import Expect
 from tests.support.recorded import story
@@ -461,8 +461,8 @@ async def test_numbers_over_time_are_kept_for_plots(path: Path) -> None:
 
 
 def test_the_snapshots_of_a_long_run_stay_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_tables, "MAX_SNAPSHOTS", 16)
-    thinning, kept = run_tables.Thinning(), list[int]()
+    monkeypatch.setattr(tables, "MAX_SNAPSHOTS", 16)
+    thinning, kept = tables.Thinning(), list[int]()
     for offered in range(1_000):
         if thinning.is_full():
             thinning.thin_out()

@@ -24,12 +24,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antflow_core.exceptions import RunFileError
-from antflow_core.history.file_lock import FileLock, FileLockedError, is_locked, lock_path
-from antflow_core.history.recorded_run import RecordedRun, open_run
 from antflow_core.history.records import KINDS, STATUS_COUNT
-from antflow_core.history.run_records import Outcome
 from antflow_core.history.storage import CHUNK_ROWS
-from antflow_core.history.stored_values import (
+from antflow_core.recorded_run import RecordedRun, open_run
+from antflow_core.recording import Recorder
+from antflow_core.run_files.file_lock import FileLock, FileLockedError, is_locked, lock_path
+from antflow_core.run_files.run_records import Outcome
+from antflow_core.run_files.stored_values import (
     GONE,
     decode_ids,
     encode_ids,
@@ -39,7 +40,6 @@ from antflow_core.history.stored_values import (
     stored_text,
     text_of,
 )
-from antflow_core.recording import Recorder
 from antflow_core.tracker import RunRecorder, StatusTracker
 from tests.support.events import STAGES, played_tracker, raised
 from tests.support.recorded import read_back, story, told, written

@@ -14,15 +14,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from antflow_core.exceptions import QueryError
-from antflow_core.history import conditions
 from antflow_core.history.event_log import EventLog
-from antflow_core.history.query import parse, quote
-from antflow_core.history.query_tree import AllOf, AnyOf, Interval, Moment, Node, Not, Style, Term, Text
 from antflow_core.history.records import KIND_INDEX, NO_DURATION, EventRow, record_dtype
-from antflow_core.history.search import SearchResult, search
 from antflow_core.history.storage import CHUNK_ROWS
 from antflow_core.history.text_index import SEGMENT_TEXTS, TextIndex
 from antflow_core.history.text_pattern import TextPattern
+from antflow_core.search import conditions
+from antflow_core.search.query import parse, quote
+from antflow_core.search.result import SearchResult, search
+from antflow_core.search.tree import AllOf, AnyOf, Interval, Moment, Node, Not, Style, Term, Text
 from antflow_core.tracker import StatusTracker
 from tests.support.events import STAGES, play_item, played_tracker
 from tests.support.queries import ODD_NAME, QUERIES, TERMS

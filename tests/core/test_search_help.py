@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import pytest
 
 from antflow_core.history.event_log import EventLog
-from antflow_core.history.query import FIELDS, parse
-from antflow_core.history.query_tree import terms_of
 from antflow_core.history.records import KIND_INDEX, NO_DURATION, EventRow
-from antflow_core.history.search import search
 from antflow_core.resources import resource_path
+from antflow_core.search.query import FIELDS, parse
+from antflow_core.search.result import search
+from antflow_core.search.tree import terms_of
 from tests.support.events import raised
 
 PAGE = resource_path("help", "search.md").read_text(encoding="utf-8")

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from antflow_core.history.file_lock import is_locked, lock_path
-from antflow_core.history.recorded_run import RecordedRun, open_run
-from antflow_core.history.run_records import Outcome
+from antflow_core.recorded_run import RecordedRun, open_run
 from antflow_core.recording import record
+from antflow_core.run_files.file_lock import is_locked, lock_path
+from antflow_core.run_files.run_records import Outcome
 from tests.support.events import played_tracker
 from tests.support.processes import run_command, run_python, start_python
 from tests.support.scripts import TWO_STAGES
@@ -219,8 +219,8 @@ def test_a_folder_that_becomes_read_only_harms_nothing(open_folder: Path) -> Non
 
 OPENS = f"""\
 import os, sys
-from antflow_core.history.recorded_run import open_run
-import antflow_core.history.search, tempfile
+from antflow_core.recorded_run import open_run
+import antflow_core.search.result, tempfile
 {AS_NOBODY}
 run = open_run(sys.argv[1])
 print(run.info.outcome, run.get_stats()["completed"], *run.remarks)

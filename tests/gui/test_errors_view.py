@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
-from antflow_core.history.search import search
+from antflow_core.search.result import search
 from antflow_gui.models.errors import BAR_COUNT, NO_TYPE, SHOWN_ITEMS, ErrorsModel
 from antflow_gui.theme import Theme
 from antflow_gui.views.errors import ErrorsView

@@ -11,9 +11,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSlider
 from pytestqt.qtbot import QtBot
 
-from antflow_core.history import conditions
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.storage import CHUNK_ROWS
+from antflow_core.search import conditions
 from antflow_gui.models.events import COLUMN_NAMES, ITEM, EventsModel
 from antflow_gui.theme import Theme
 from antflow_gui.views.events import EventsView

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antflow_core.exceptions import QueryError
-from antflow_core.history.search import search
+from antflow_core.search.result import search
 from antflow_gui.models.query_text import (
     asked_statuses,
     asks_for_task_events,

@@ -99,7 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_chosen] = {name: LOOPS[name] for name in names}
 
 
-def pytest_report_header() -> list[str]:
+def pytest_report_collectionfinish() -> list[str]:
     """Say which loops are left out, so that a green run is not mistaken for a full one."""
     return [
         f"{module} is not installed: the engine is not tested on the event loop {name!r}"

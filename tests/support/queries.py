@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from antflow_core.history.query import quote
+from antflow_core.search.query import quote
 
 ODD_NAME = 'Odd*, "quoted" \\ name'
 """A name of a type of error that no class statement could give."""

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from antflow_core.history.answers import RecordedError
-from antflow_core.history.questions import Questions
-from antflow_core.history.recorded_run import RecordedRun, open_run
-from antflow_core.history.stored_values import stored_id
+from antflow_core.recorded_run import RecordedRun, open_run
 from antflow_core.recording import record
+from antflow_core.run_files.stored_values import stored_id
+from antflow_core.search.questions import Questions
 from antflow_core.tracker import StatusTracker
 from antflow_core.types import StatusEvent, TaskEvent
 

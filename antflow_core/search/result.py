@@ -1,0 +1,141 @@
+"""Searching the log: a query in, the rows that match out, kept up to date by looking at new rows only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import tzinfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antflow_core.history.answers import event_at
+from antflow_core.history.event_log import EventLog
+from antflow_core.search.columns import Block
+from antflow_core.search.compiler import masking_of, status_rows
+from antflow_core.search.conditions import Viewpoint
+from antflow_core.search.query import FIELDS, Field, parse, quote, unquote
+from antflow_core.search.row_set import Piece, RowSet
+from antflow_core.search.tree import Interval, Node, terms_of
+from antflow_core.types import StatusEvent, TaskEvent
+
+__all__ = ["FIELDS", "Field", "SearchResult", "quote", "search", "unquote"]
+
+
+def search(
+    log: EventLog, query: str = "", *, status_rows_only: bool = False, zone: tzinfo | None = None
+) -> SearchResult:
+    """The events of a log that match a query; `antflow_core.search.query` describes the language.
+
+    Args:
+        query: Empty for every event.
+        status_rows_only: Leave task events out whatever the query says.
+        zone: Where the viewer's clock hangs, for times of day and dates; None for the machine's zone.
+
+    Raises:
+        QueryError: The query is faulty, or a regular expression in it took too long.
+    """
+    node = parse(query)
+    return SearchResult(log, status_rows(node) if status_rows_only else node, zone)
+
+
+class SearchResult:
+    """The rows of a log that match a query, as of the last `update`; iterating gives the events.
+
+    Rows are held as a bit for every event, and become numbers when they are asked for.
+    """
+
+    def __init__(self, log: EventLog, query: Node, zone: tzinfo | None) -> None:
+        self._log = log
+        self._viewpoint = Viewpoint(log, zone)
+        self._masking = masking_of(log, query, self._viewpoint)
+        self._ages_s = _ages_s(query)
+        self._rows = RowSet()
+        self._next_row = log.first_row
+        self._judged_from = self._viewpoint.newest
+        self.update()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[StatusEvent | TaskEvent]:
+        for row in self.rows.tolist():
+            yield event_at(self._log, row)
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The absolute rows in ascending order, read-only; an array once handed out never changes."""
+        return self._rows.all_rows()
+
+    @property
+    def dropped(self) -> int:
+        """How many rows have left at the beginning since the search was made.
+
+        They leave with the oldest events of a limited log, and as time goes on under ``last:``. Where a query
+        makes rows come or go in between, all rows count as having left, and all there are as new.
+        """
+        return self._rows.dropped
+
+    def page(self, first: int, stop: int) -> NDArray[np.int64]:
+        """The rows from one place in the result to another, without making the numbers of all."""
+        return self._rows.rows(first, stop)
+
+    def position(self, row: int) -> int | None:
+        """The place of a row of the log in the result, None where the query leaves it out."""
+        return self._rows.position(row)
+
+    def update(self) -> int:
+        """Look at the rows that came since, and return how many there are more at the end.
+
+        Rows may leave at the beginning meanwhile: see `dropped`.
+
+        Raises:
+            QueryError: A regular expression in the query took too long; no new rows are taken in.
+        """
+        rows, log, stop = self._rows, self._log, self._log.next_row
+        end_before = rows.dropped + len(rows)
+        rows.drop_before(log.first_row)
+        first = max(self._next_row, log.first_row)
+        if first < stop:
+            self._follow(first, stop)
+            for start, block in log.blocks(first, stop):
+                rows.append(self._found(start, block))
+            self._next_row = stop
+        return rows.dropped + len(rows) - end_before
+
+    def _follow(self, first: int, stop: int) -> None:
+        """Be ready for new rows, and judge those again that they make too old for ``last:``."""
+        if self._ages_s:
+            newest = (self._newest(start, block) for start, block in self._log.blocks(first, stop))
+            self._viewpoint.newest = max(self._viewpoint.newest, *newest)
+        self._masking.follow()
+        if self._viewpoint.newest > self._judged_from:
+            self._rows.replace(
+                {
+                    number: self._found(piece.start, self._log.columns(piece.start, piece.stop))
+                    for number, piece in enumerate(self._rows.pieces)
+                    if self._may_age(piece)
+                }
+            )
+            self._judged_from = self._viewpoint.newest
+
+    def _newest(self, start: int, block: Block) -> float:
+        span = self._log.time_span(start)
+        return float(block["time"].max()) if span is None else span[1]
+
+    def _may_age(self, piece: Piece) -> bool:
+        """Whether an event of a piece may have become too old since the last look."""
+        span = self._log.time_span(piece.start)
+        if span is None:
+            return True
+        before, now = self._judged_from, self._viewpoint.newest
+        return any(span[1] >= before - age_s and span[0] < now - age_s for age_s in self._ages_s)
+
+    def _found(self, start: int, block: Block) -> Piece:
+        """What the query finds in a block, which lies in one chunk."""
+        return Piece.of(start, start + len(block), self._masking.mask(start, block))
+
+
+def _ages_s(query: Node) -> list[float]:
+    """The seconds that each ``last:`` of a query looks back."""
+    meanings = (meaning for term in terms_of(query) if term.field == "last" for meaning in term.meanings)
+    return [-meaning.low for meaning in meanings if isinstance(meaning, Interval)]
