@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Iterable, Sequence
 from typing import Any, Literal
 
-from antflow_core.pipeline import DashboardKind, Pipeline
+from antflow_core.engine.displays import DashboardKind
+from antflow_core.pipeline import Pipeline
 from antflow_core.stage import Stage, task_name
 from antflow_core.tracker import StatusTracker
 from antflow_core.types import PipelineResult, TaskFunc

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from antflow_core.engine.callers import calling_back
@@ -12,7 +12,8 @@ from antflow_core.engine.failures import Ids
 from antflow_core.engine.feeding import Entry
 
 if TYPE_CHECKING:
-    from antflow_core.engine.run import Run, StageRun
+    from antflow_core.engine.run import Run
+    from antflow_core.engine.stage_run import StageRun
 
 CANCELLED = "cancelled by cancel_item()"
 
@@ -48,9 +49,9 @@ class Cancels:
         ids = Ids([item_id])
         workers = [worker for stage in run.stages for worker in stage.crew.working()]
         in_hand = [
-            (worker, worker.entry)
+            (worker, worker.hand.entry)
             for worker in workers
-            if worker.entry is not None and worker.entry.id in ids
+            if worker.hand.entry is not None and worker.hand.entry.id in ids
         ]
         for worker, entry in in_hand:
             self._marked[entry] = self._marked.get(entry, 0) + 1
@@ -70,6 +71,30 @@ class Cancels:
         """
         if entry in self._marked:
             raise asyncio.CancelledError(CANCELLED)
+
+    def means_worker(self, error: BaseException) -> bool:
+        """Whether an error is the cancellation of the worker that meets it; a task may raise one itself."""
+        return isinstance(error, asyncio.CancelledError) and (
+            self._run.cancelling or worker_task().cancelling() > 0
+        )
+
+    async def look_after(self, entry: Entry) -> None:
+        """A task came through although the worker's asyncio task was cancelled: see what that was meant for.
+
+        Raises:
+            CancelledError: The entry is to end, or the worker.
+        """
+        task = worker_task()
+        self.check(entry)
+        if self._run.cancelling:
+            return
+        while task.uncancel():  # the task did it to itself, and dealt with it
+            pass
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)  # or did not wait for it to come
+        self.check(entry)
+        if self._run.cancelling or task.cancelling():
+            raise asyncio.CancelledError
 
     def unmark(self, entry: Entry) -> int:
         """Take the mark off an entry.
@@ -164,3 +189,10 @@ def _leave_queue(stage: StageRun, wanted: Callable[[Entry], bool]) -> list[Entry
     """Take entries out of a stage's queue, those too that it has handed over and nobody has begun."""
     handed = [worker.recall(wanted) for worker in stage.crew.working()]
     return [*stage.channel.remove(wanted), *(entry for entry in handed if entry is not None)]
+
+
+def worker_task() -> asyncio.Task[Any]:
+    """The asyncio task of the worker that asks."""
+    task = asyncio.current_task()
+    assert task is not None
+    return task

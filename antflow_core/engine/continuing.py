@@ -21,10 +21,11 @@ def go_on_from(ended: Run, run: Run) -> None:
         raise PipelineError(f"The failed items belong to the stages {wanted}; the pipeline has {names} now")
     run.reopened = True
     run.ends_when_drained = True
-    run.collect = ended.collect and ended.delivery is None
-    run.results = ended.results
+    run.output.collect = ended.output.collect and ended.output.delivery is None
+    run.output.results = ended.output.results
+    run.output.processed = ended.output.processed
     run.failures = ended.failures
-    run.fed, run.processed, run.dropped = ended.fed, ended.processed, ended.dropped
+    run.fed, run.dropped = ended.fed, ended.dropped
     run.cancels.count = ended.cancels.count
     for before, stage in zip(ended.stages, run.stages, strict=True):
         stage.completed, stage.failed = before.completed, before.failed
@@ -37,6 +38,6 @@ def go_on_from(ended: Run, run: Run) -> None:
 def remains_of(ended: Run, run: Run) -> None:
     """Have a fresh run stand for one that has ended, but for its results: only its failed items can go on."""
     go_on_from(ended, run)
-    run.results = []
-    run.collect = False
+    run.output.results = []
+    run.output.collect = False
     run.started = run.stopping = run.ended = True

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from antflow_core.context import worker_state_var
+from antflow_core.engine.waiters import wake
 
 
 class Way:
@@ -68,7 +69,7 @@ async def _returns(call: Future[Any], timeout_s: float | None) -> bool:
     """Wait for a call to end; false where its time is over first."""
     loop = asyncio.get_running_loop()
     ended = _end_of(call, loop)
-    timer = None if timeout_s is None else loop.call_later(timeout_s, _release, ended)
+    timer = None if timeout_s is None else loop.call_later(timeout_s, wake, ended)
     try:
         await ended
     except asyncio.CancelledError:
@@ -96,12 +97,7 @@ def _end_of(call: Future[Any], loop: asyncio.AbstractEventLoop) -> asyncio.Futur
 
     def tell(_: Future[Any]) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_release, ended)
+            loop.call_soon_threadsafe(wake, ended)
 
     call.add_done_callback(tell)
     return ended
-
-
-def _release(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from antflow_core.engine.channel import DEFAULT_PRIORITY
 
 if TYPE_CHECKING:
-    from antflow_core.engine.run import Run, StageRun
+    from antflow_core.engine.run import Run
+    from antflow_core.engine.stage_run import StageRun
 
 ENTRIES_PER_TURN = 256
 """After so many without a wait the loop gets a turn: a queue without limit would keep it from all else."""
@@ -144,9 +145,9 @@ async def let_in(run: Run, entry: Entry, stage: StageRun, past_capacity: bool) -
         run.start_if_needed()
         await stage.channel.wait_room()
     if entry in door and not run.stopping:
-        waiting = run.report_fed(entry, stage)
+        waiting = stage.report_fed(entry)
         if waiting is not None:
-            await run.hold_place(waiting, stage)
+            await stage.hold_place(waiting)
     if door.pop(entry, None) is None:
         stage.channel.pass_room_on()
         return True

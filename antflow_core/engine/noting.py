@@ -8,7 +8,7 @@ from antflow_core.context import worker_state_var
 
 if TYPE_CHECKING:
     from antflow_core.engine.invoke import Call
-    from antflow_core.engine.run import StageRun
+    from antflow_core.engine.stage_run import StageRun
     from antflow_core.tracker import RunRecorder
 
 

@@ -8,7 +8,9 @@ from types import CodeType, TracebackType
 
 logger = logging.getLogger("antflow.pipeline")
 
-_CATCHERS = frozenset(f"{__package__}.{module}" for module in ("worker", "pool", "in_context"))
+_CATCHERS = frozenset(
+    f"{__package__}.{module}" for module in ("worker", "attempts", "worker_reports", "pool", "in_context")
+)
 _RAISES_KEPT = 4
 """A script may raise anew what another pipeline gave it; where that came from is worth showing."""
 
@@ -58,7 +60,7 @@ def _raises(step: TracebackType | None) -> list[list[TracebackType]]:
 
 
 def _lines(raised: list[TracebackType]) -> list[tuple[CodeType, int]]:
-    """Where an error came from, whichever line of the worker caught it."""
+    """Where an error came from, whichever line of a worker caught it."""
     return [(step.tb_frame.f_code, step.tb_lineno) for step in raised if not _is_worker(step)]
 
 

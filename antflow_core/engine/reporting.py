@@ -7,9 +7,11 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from antflow_core.engine import statistics
 from antflow_core.types import DashboardProtocol, PipelineResult
 
 if TYPE_CHECKING:
+    from antflow_core.engine.run import Run
     from antflow_core.pipeline import Pipeline
 
 logger = logging.getLogger("antflow.pipeline")
@@ -20,7 +22,7 @@ class Reporter:
 
     Args:
         dashboards: Whom to inform; nothing is done for none.
-        pipeline: Where the snapshots come from.
+        pipeline: What they are to know at the start.
         interval_s: Between two updates.
     """
 
@@ -32,14 +34,16 @@ class Reporter:
         self._dashboards = dashboards
         self._pipeline = pipeline
         self._interval_s = interval_s
+        self._run: Run
         self._timer: asyncio.TimerHandle | None = None
         self._faulty: set[str] = set()
 
-    def begin(self) -> None:
-        """The run is about to be fed."""
+    def begin(self, run: Run) -> None:
+        """The run is about to be fed; its own figures are shown, though another may begin before the end."""
+        self._run = run
         if not self._dashboards:
             return
-        total = self._pipeline.total_items or 0
+        total = statistics.total_items(run) or 0
         for dashboard in self._dashboards:
             self._call(dashboard.on_start, self._pipeline, total)
         self._update_and_go_on()
@@ -53,7 +57,7 @@ class Reporter:
             return
         self._update()
         for dashboard in self._dashboards:
-            self._call(dashboard.on_finish, list(results), self._pipeline.get_error_summary())
+            self._call(dashboard.on_finish, list(results), self._run.failures.summary())
 
     def _update_and_go_on(self) -> None:
         self._update()
@@ -61,7 +65,7 @@ class Reporter:
 
     def _update(self) -> None:
         for dashboard in self._dashboards:
-            self._call(dashboard.on_update, self._pipeline.get_dashboard_snapshot())
+            self._call(dashboard.on_update, statistics.snapshot(self._run))
 
     def _call(self, method: Callable[..., object], *arguments: Any) -> None:
         try:

@@ -14,7 +14,8 @@ from antflow_core.exceptions import PipelineError
 from antflow_core.types import PipelineResult
 
 if TYPE_CHECKING:
-    from antflow_core.engine.run import Run, StageRun
+    from antflow_core.engine.run import Run
+    from antflow_core.engine.stage_run import StageRun
 
 
 class Rescues:
@@ -160,7 +161,7 @@ class Rescues:
         run.end_outstanding(len(back))
 
     def _attend(self) -> None:
-        self._run.attended = self._run.delivery is not None or bool(self._of_entry)
+        self._run.output.attend(bool(self._of_entry))
 
     def _with_stages(self, failures: list[Failure]) -> Iterator[tuple[Failure, StageRun]]:
         stages = {stage.name: stage for stage in self._run.stages}

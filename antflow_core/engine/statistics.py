@@ -16,7 +16,8 @@ from antflow_core.types import (
 
 if TYPE_CHECKING:
     from antflow_core.context import WorkerContext
-    from antflow_core.engine.run import Run, StageRun
+    from antflow_core.engine.run import Run
+    from antflow_core.engine.stage_run import StageRun
 
 
 def error_text(error: BaseException) -> str:
@@ -30,7 +31,7 @@ def error_text(error: BaseException) -> str:
 def pipeline_stats(run: Run) -> PipelineStats:
     """A run's items, counted."""
     return PipelineStats(
-        items_processed=run.processed,
+        items_processed=run.output.processed,
         items_failed=len(run.failures),
         items_in_flight=run.outstanding,
         queue_sizes={stage.name: len(stage.channel) for stage in run.stages},

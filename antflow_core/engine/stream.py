@@ -25,7 +25,6 @@ class ResultStream(AsyncIterator[PipelineResult]):
         begin: Starts the run with the given way out for its results.
         reporter: Informed of beginning and end.
         buffer_size: Results that may wait; None for no limit, 0 for none.
-        wait_over: Waits for what has still to be done after the run's end.
     """
 
     def __init__(
@@ -33,11 +32,9 @@ class ResultStream(AsyncIterator[PipelineResult]):
         begin: Callable[[Channel[PipelineResult]], Awaitable[Run]],
         reporter: Reporter,
         buffer_size: int | None,
-        wait_over: Callable[[], Awaitable[None]],
     ) -> None:
         self._begin = begin
         self._reporter = reporter
-        self._wait_over = wait_over
         self._delivery: Channel[PipelineResult] = Channel(buffer_size)
         self._run: Run | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -57,7 +54,7 @@ class ResultStream(AsyncIterator[PipelineResult]):
         if result is not None:
             return result
         self._finish()
-        await self._wait_over()
+        await run.wait_recorded()
         run.raise_fatal()
         raise StopAsyncIteration
 
@@ -68,7 +65,7 @@ class ResultStream(AsyncIterator[PipelineResult]):
         if run is not None and not run.ended:
             run.cancel()
             await run.wait_ended()
-            await self._wait_over()
+            await run.wait_recorded()
 
     def __del__(self) -> None:
         """The loop over the results was left; nobody can wait here, the workers end by themselves."""
@@ -84,7 +81,7 @@ class ResultStream(AsyncIterator[PipelineResult]):
         if self._run is None:
             self._loop = asyncio.get_running_loop()
             self._run = await self._begin(self._delivery)
-            self._reporter.begin()
+            self._reporter.begin(self._run)
         return self._run
 
     def _finish(self) -> None:

@@ -16,7 +16,8 @@ from antflow_core.telemetry import OpenSpan, Spans, begin_spans, get_meter, text
 if TYPE_CHECKING:
     from opentelemetry.metrics import Counter, Histogram, Meter
 
-    from antflow_core.engine.run import Run, StageRun
+    from antflow_core.engine.run import Run
+    from antflow_core.engine.stage_run import StageRun
     from antflow_core.telemetry import Attributes
 
 _worker_var: ContextVar[TracedWorker] = ContextVar("traced_worker")
@@ -89,7 +90,7 @@ class RunTelemetry:
         self._span.note(
             {
                 "antflow.pipeline.total_items": max(self._total, run.fed),
-                "antflow.pipeline.items_processed": run.processed,
+                "antflow.pipeline.items_processed": run.output.processed,
                 "antflow.pipeline.items_failed": len(run.failures),
                 "antflow.pipeline.items_dropped": run.dropped,
                 "antflow.pipeline.items_cancelled": run.cancels.count,
@@ -106,6 +107,7 @@ class TracedWorker(Worker):
     def __init__(self, run: Run, stage: StageRun, context: WorkerContext, telemetry: RunTelemetry) -> None:
         super().__init__(run, stage, context)
         self._telemetry = telemetry
+        self._attempts.note_failure = self._note_failure
         self._span_name = f"antflow.stage.{stage.name}"
         self._span: OpenSpan | None = None
 
@@ -116,7 +118,7 @@ class TracedWorker(Worker):
 
     def attempt_attributes(self) -> dict[str, str | int]:
         """Who calls a task now, and for the which time."""
-        return {"antflow.task.attempt": self._attempt, "antflow.worker.name": self._name}
+        return {"antflow.task.attempt": self.hand.attempt, "antflow.worker.name": self._name}
 
     async def _handle(self, entry: Entry) -> None:
         attributes: Attributes = {
@@ -129,10 +131,9 @@ class TracedWorker(Worker):
             await super()._handle(entry)
         self._telemetry.count(self._stage)
 
-    async def _fail(self, entry: Entry, error: BaseException, attempt: int) -> None:
+    def _note_failure(self, error: BaseException) -> None:
         if self._span is not None:
             self._span.fail(error)
-        await super()._fail(entry, error, attempt)
 
 
 class _TracedCall:
@@ -174,7 +175,7 @@ class _Counted:
             for stage in self._run.stages
         ]
         processed = create("antflow.pipeline.items.processed", description="Items that ended in a result")
-        self._processed = _Follower(processed, self._run.stages[-1].name, self._run.processed)
+        self._processed = _Follower(processed, self._run.stages[-1].name, self._run.output.processed)
         self._duration = _create_histogram(meter)
 
     def follow(self, stage: StageRun) -> None:
@@ -185,7 +186,7 @@ class _Counted:
             failed.follow(stage.failed)
             retried.follow(stage.retried)
             if stage.following is None:
-                self._processed.follow(self._run.processed)
+                self._processed.follow(self._run.output.processed)
         except Exception as fault:  # noqa: BLE001  it is logged there
             self._spans.give_up(fault)
 

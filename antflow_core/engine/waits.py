@@ -6,9 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from antflow_core.engine.feeding import Entry
+from antflow_core.engine.waiters import wake
 
 if TYPE_CHECKING:
-    from antflow_core.engine.run import StageRun
+    from antflow_core.engine.stage_run import StageRun
 
 
 class RetryWaits:
@@ -26,7 +27,7 @@ class RetryWaits:
             return
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        timer = loop.call_later(wait_s, _release, future)
+        timer = loop.call_later(wait_s, wake, future)
         self._workers.add(future)
         try:
             await future
@@ -62,14 +63,9 @@ class RetryWaits:
             timer.cancel()
         self._delayed.clear()
         for future in self._workers:
-            _release(future)
+            wake(future)
         return count
 
     def _put(self, entry: Entry) -> None:
         _, stage = self._delayed.pop(entry)
         stage.put(entry)
-
-
-def _release(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from antflow_core import Pipeline, PipelineError, Stage, StatusTracker
+from antflow_core.engine.recordings import RECORD_VARIABLE
 from antflow_core.exceptions import RunFileError
 from antflow_core.history.storage import CHUNK_ROWS
 from antflow_core.link import InProcessRun, RunState
-from antflow_core.pipeline import RECORD_VARIABLE
 from antflow_core.recorded_run import RecordedRun, open_run
 from antflow_core.recording import Recorder, ValueCapture, record
 from antflow_core.recording.environment import process_recording

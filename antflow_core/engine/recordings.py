@@ -1,0 +1,44 @@
+"""Recordings: the run files that a pipeline's runs go into: one that was asked for, and the process's."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from antflow_core.recording.environment import ProcessRecording
+    from antflow_core.recording.recorder import Recorder
+
+RECORD_VARIABLE = "ANTFLOW_RECORD"
+"""In the environment: a run file, or a folder for one, to record all pipelines of the process into."""
+
+
+def begin_file(path: str | os.PathLike[str]) -> Recorder:
+    """Make a run file for one run.
+
+    Args:
+        path: The file; in a folder one is made that is named after script and time.
+
+    Raises:
+        RunFileError: There is such a file already, or no such folder.
+    """
+    from antflow_core.recording.recorder import (
+        Recorder,
+    )  # late: it loads numpy and SQLite, which few runs need
+
+    return Recorder(path)
+
+
+def process_recording() -> ProcessRecording | None:
+    """The recording of this process, going on, where the environment wants one.
+
+    Raises:
+        RunFileError: The file is there already, or the folder for it is not.
+    """
+    wanted = os.environ.get(RECORD_VARIABLE)
+    if not wanted:
+        return None
+    from antflow_core.recording.environment import process_recording as recording  # late, as above
+
+    recording.begin(wanted)
+    return recording
