@@ -106,6 +106,9 @@ async def feed(
 
 async def _bring(run: Run, entry: Entry, stage: StageRun, past_capacity: bool) -> bool:
     """Let an entry in that counts as outstanding; says whether the run took it, or it is dropped."""
+    if run.ended:
+        run.drop_latecomer()
+        return False
     try:
         admitted = await let_in(run, entry, stage, past_capacity)
     except BaseException:

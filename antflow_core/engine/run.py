@@ -179,6 +179,11 @@ class Run:
             self.dropped += count
             self.end_outstanding(count)
 
+    def drop_latecomer(self) -> None:
+        """An entry was fed after the end, by what a task left behind."""
+        self.dropped += 1
+        self.outstanding -= 1
+
     def end_outstanding(self, count: int) -> None:
         """So many entries have ended, or never were to go on; what they ended in is counted."""
         self.outstanding -= count

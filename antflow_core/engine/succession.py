@@ -151,6 +151,7 @@ class Succession:
                 run.stop()
         if run.stopping:
             await run.wait_ended()
+            run.raise_fatal()
 
     async def shutdown(self) -> None:
         """Finish what is in hand and drop the rest; who is inside does not wait for that."""
