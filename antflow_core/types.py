@@ -259,6 +259,7 @@ class DashboardSnapshot:
     Attributes:
         worker_states: By worker name.
         worker_metrics: By worker name.
+        paused: No worker takes a further item.
     """
 
     worker_states: dict[str, WorkerState]
@@ -266,6 +267,7 @@ class DashboardSnapshot:
     pipeline_stats: PipelineStats
     error_summary: ErrorSummary
     timestamp: float
+    paused: bool = False
 
     def get_worker_names(self) -> dict[str, list[str]]:
         """Worker names by stage name, in order."""

@@ -66,6 +66,11 @@ class Reading:
         """Items that ended, well or failed."""
         return self.completed + self.failed
 
+    @property
+    def paused(self) -> bool:
+        """Whether the run is paused: its pace tells nothing then."""
+        return self.snapshot.paused
+
 
 @dataclass(frozen=True, slots=True)
 class _Sample:

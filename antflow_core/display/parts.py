@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _DONE = Style(color="green")
 _FAILED = Style(color="red")
 _AHEAD = Style(dim=True)
+PAUSED = Style(color="yellow", bold=True)
 _TYPES_SHOWN = 4
 
 
@@ -79,8 +80,11 @@ def overview(reading: Reading) -> Group:
 
 
 def pace(reading: Reading) -> Text:
-    """Rate, time elapsed, time left."""
-    facts = [format_rate(reading.rate), f"{format_clock(reading.elapsed_s)} elapsed"]
+    """Rate, time elapsed, time left; while it is paused that word, and the time elapsed."""
+    elapsed = f"{format_clock(reading.elapsed_s)} elapsed"
+    if reading.paused:
+        return Text.assemble(("paused", PAUSED), f"   {elapsed}", no_wrap=True, overflow="ellipsis")
+    facts = [format_rate(reading.rate), elapsed]
     if reading.total is not None and reading.done < reading.total:
         facts.append("time left –" if reading.remaining_s is None else left(reading.remaining_s))
     return Text("   ".join(facts), no_wrap=True, overflow="ellipsis")

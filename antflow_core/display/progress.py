@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from antflow_core.display.parts import Bar
+from antflow_core.display.parts import PAUSED, Bar
 from antflow_core.display.terminal import TerminalDashboard
 from antflow_core.display.wording import amount, left, share
 from antflow_core.units import format_clock, format_count, format_rate
@@ -52,6 +52,8 @@ class ProgressDisplay(TerminalDashboard):
     def frame(self, reading: Reading) -> RenderableType:
         """The line; on a narrow terminal the bar gives way to the words."""
         words = Text("  ".join(self._words(reading)), no_wrap=True, overflow="ellipsis")
+        if reading.paused:
+            words.append("  paused", PAUSED)
         if reading.failed:
             words.append(f"  {format_count(reading.failed)} failed", "red")
         room = self._console.width - words.cell_len - 2
@@ -70,6 +72,8 @@ class ProgressDisplay(TerminalDashboard):
         if reading.total is not None:
             yield share(reading.done, reading.total).rjust(5)
         yield f"{amount(reading.done, reading.total)} items"
+        if reading.paused:
+            return
         yield format_rate(reading.rate).rjust(7)
         if reading.remaining_s is None or reading.done == reading.total:
             yield format_clock(reading.elapsed_s)

@@ -68,6 +68,7 @@ def snapshot(run: Run) -> DashboardSnapshot:
         pipeline_stats=pipeline_stats(run),
         error_summary=run.failures.summary(),
         timestamp=time.time(),
+        paused=run.paused,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import io
@@ -16,6 +17,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from antflow_core import Pipeline, Stage
 from antflow_core.display import (
     BaseDashboard,
     CompactDashboard,
@@ -37,6 +39,7 @@ from antflow_core.types import (
     WorkerMetrics,
     WorkerState,
 )
+from tests.support.gates import Gate, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +107,8 @@ def snapshot(
     at: float = 1000.0,
     item: object = "item-7",
     workers: int = 2,
+    *,
+    paused: bool = False,
 ) -> DashboardSnapshot:
     """Two stages, Read and Parse; `done` items came through both, `failed` failed in Parse."""
     stages = {
@@ -115,7 +120,7 @@ def snapshot(
         states[f"Parse-W{n}"] = WorkerState(f"Parse-W{n}", "Parse", "busy", item, "parse it", at - 1.5 - n)
     metrics = {name: WorkerMetrics(name, state.stage) for name, state in states.items()}
     stats = PipelineStats(done, failed, 11, {"Read": 3, "Parse": 5}, stages, total)
-    return DashboardSnapshot(states, metrics, stats, summary(failed), at)
+    return DashboardSnapshot(states, metrics, stats, summary(failed), at, paused)
 
 
 def display(kind: DisplayKind, screen: Screen, clock: Callable[[], float]) -> TerminalDashboard:
@@ -253,6 +258,46 @@ def test_a_slow_run_says_every_few_seconds_that_it_lives_and_more_seldom_as_hour
     assert len(pipe.lines) < 200
 
 
+def test_plain_lines_tell_at_once_of_a_pause_and_of_its_end(clock: Clock) -> None:
+    pipe = Screen(terminal=False)
+    shown = display("compact", pipe, clock)
+    shown.on_start(PIPELINE, 200)
+    for done, paused in ((0, False), (2, True), (3, True), (3, False), (4, False)):
+        shown.on_update(snapshot(done=done, paused=paused))
+        clock.now += 0.5
+    shown.on_finish([], summary())
+    assert pipe.lines[1:4] == [
+        "1 %, 2 of 200 items, paused; Read 2, Parse 2",
+        "1 %, 3 of 200 items, 2.0/s, 1 min 38 s left; Read 3, Parse 3",
+        "2 %, 4 of 200 items, 2.0/s, 1 min 38 s left; Read 4, Parse 4",
+    ]
+    assert len(pipe.lines) == 5
+
+
+def test_plain_lines_tell_of_a_run_that_begins_paused(clock: Clock) -> None:
+    pipe = Screen(terminal=False)
+    shown = display("progress", pipe, clock)
+    shown.on_start(PIPELINE, 200)
+    shown.on_update(snapshot(paused=True))
+    assert pipe.lines[1:] == ["0 %, 0 of 200 items, paused; Read 0, Parse 0"]
+
+
+async def test_a_dashboard_shows_a_pause_of_the_pipeline_that_it_is_given(clock: Clock) -> None:
+    gate, pipe = Gate(), Screen(terminal=False)
+    pipeline = Pipeline([Stage("Read", 1, [gate])])
+    shown = display("compact", pipe, clock)
+    running = asyncio.create_task(
+        pipeline.run(range(3), custom_dashboard=shown, dashboard_update_interval=0.01)
+    )
+    await gate.wait_begun(1)
+    pipeline.pause()
+    gate.open()
+    await until(lambda: "1 of 3 items, paused" in pipe.text)
+    pipeline.resume()
+    await running
+    assert pipe.lines[-1].startswith("Completed 3 of 3")
+
+
 def test_plain_lines_count_where_the_total_is_not_known(clock: Clock) -> None:
     pipe = Screen(terminal=False)
     shown = display("detailed", pipe, clock)
@@ -334,6 +379,24 @@ def test_a_terminal_shows_share_amounts_and_rate(kind: DisplayKind, clock: Clock
     assert "50.0/s" in screen.text
     assert "2 s left" in screen.text
     assert "10 failed" in screen.text
+    shown.on_finish([], summary(10))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_terminal_shows_that_the_run_is_paused_in_place_of_its_pace(
+    kind: DisplayKind, clock: Clock
+) -> None:
+    screen = Screen()
+    shown = display(kind, screen, clock)
+    shown.on_start(PIPELINE, 200)
+    clock.now += 2
+    shown.on_update(snapshot(done=90, failed=10, paused=True))
+    assert "paused" in screen.text
+    assert "100 of 200" in screen.text
+    assert "50.0/s" not in screen.text.partition("Stage")[0]
+    assert "left" not in screen.text
+    shown.on_update(snapshot(done=91, failed=10))
+    assert screen.text.count("paused") == 1
     shown.on_finish([], summary(10))
 
 
