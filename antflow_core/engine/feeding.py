@@ -112,6 +112,7 @@ async def _bring(run: Run, entry: Entry, stage: StageRun, past_capacity: bool) -
     try:
         admitted = await let_in(run, entry, stage, past_capacity)
     except BaseException:
+        stage.channel.pass_room_on()
         if run.cancels.at_door.pop(entry, None) is not None:
             run.drop(1)
         raise
@@ -151,13 +152,12 @@ async def let_in(run: Run, entry: Entry, stage: StageRun, past_capacity: bool) -
         waiting = stage.report_fed(entry)
         if waiting is not None:
             await stage.hold_place(waiting)
-    if door.pop(entry, None) is None:
-        stage.channel.pass_room_on()
+    is_outstanding = door.pop(entry, None) is not None
+    if is_outstanding and not run.stopping:
+        stage.put(entry)
         return True
-    if run.stopping:
-        return False
-    stage.put(entry)
-    return True
+    stage.channel.pass_room_on()  # a worker that still has an item may wait behind
+    return not is_outstanding
 
 
 @asynccontextmanager

@@ -229,6 +229,8 @@ class Run:
         self.rescues.release_workers()
         self._tasks.cancel_feeders()
         self.output.wait_for_nobody()
+        if not self.started:
+            self._close_channels()  # no worker will come whom somebody could wait for
         if dropped:
             logger.warning("Shutdown: discarded %d unprocessed item(s) from queue", dropped)
         self.drop(dropped)

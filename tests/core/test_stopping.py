@@ -113,6 +113,35 @@ async def test_a_stop_lets_join_and_a_blocked_feed_return(expect_log: Any) -> No
     assert pipeline.dropped_items == 2
 
 
+async def test_a_stop_before_the_start_lets_a_feed_return_that_waits_for_a_worker() -> None:
+    pipeline = Pipeline([Stage("A", 1, [same]), Stage("B", 1, [same], pull=True)])
+    feeding = asyncio.create_task(pipeline.feed([1, 2], target_stage="B"))
+    await settle()
+    async with asyncio.timeout(20):
+        await pipeline.shutdown()
+        await feeding
+    assert (pipeline.get_stats().items_in_flight, pipeline.dropped_items) == (0, 1)
+
+
+async def test_a_stop_gives_the_worker_that_comes_free_to_who_still_has_an_item_for_it() -> None:
+    """Not to a feeder who waited longer, and whose item is dropped."""
+    gate = Gate()
+    pipeline = Pipeline([Stage("A", 1, [same]), Stage("B", 1, [gate], pull=True)])
+    await pipeline.start()
+    await pipeline.feed(["in B"])
+    await gate.wait_inside(1)
+    await pipeline.feed(["in A"])
+    feeding = [asyncio.create_task(pipeline.feed(["outside"], target_stage="B")) for _ in range(2)]
+    await settle()
+    stopping = asyncio.create_task(pipeline.shutdown())
+    await settle()
+    gate.opened.set()
+    async with asyncio.timeout(20):
+        await asyncio.gather(stopping, *feeding)
+    assert [result.value for result in pipeline.results] == ["in B", "in A"]
+    assert pipeline.dropped_items == 2
+
+
 @pytest.mark.parametrize("retry", ["per_task", "per_stage"])
 async def test_a_stop_does_not_wait_for_a_retry(retry: Any, caplog: pytest.LogCaptureFixture) -> None:
     async def fail(_: int) -> None:
