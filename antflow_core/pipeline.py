@@ -157,7 +157,7 @@ class Pipeline(PipelineReading):
             ValueError: `progress` and `dashboard` together, an unknown dashboard, or a wrong interval.
         """
         displays = choose_displays(items, progress, dashboard, custom_dashboard)
-        reporter = Reporter(displays, self, dashboard_update_interval)
+        reporter = Reporter(displays, self, self._runs, dashboard_update_interval)
         source = Source(items)
         run = await self._runs.begin(source, record=record)
         try:
@@ -201,7 +201,8 @@ class Pipeline(PipelineReading):
             run.feed_in_background(source)
             return run
 
-        return ResultStream(begin, Reporter(choose_displays(items, progress), self), buffer_size)
+        reporter = Reporter(choose_displays(items, progress), self, self._runs)
+        return ResultStream(begin, reporter, buffer_size)
 
     async def start(self) -> None:
         """Start the workers, to be fed.

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from antflow_core.engine import statistics
-from antflow_core.types import DashboardProtocol, PipelineResult
+from antflow_core.types import DashboardProtocol, DashboardSnapshot, PipelineResult
 
 if TYPE_CHECKING:
     from antflow_core.engine.run import Run
+    from antflow_core.engine.succession import Succession
     from antflow_core.pipeline import Pipeline
 
 logger = logging.getLogger("antflow.pipeline")
@@ -22,17 +23,23 @@ class Reporter:
 
     Args:
         dashboards: Whom to inform; nothing is done for none.
-        pipeline: What they are to know at the start.
+        pipeline: Whom to ask for snapshots, as a script may have methods of its own for that.
+        runs: Its runs; once another one has begun, the pipeline's answers are about that.
         interval_s: Between two updates.
     """
 
     def __init__(
-        self, dashboards: Sequence[DashboardProtocol], pipeline: Pipeline, interval_s: float = 0.5
+        self,
+        dashboards: Sequence[DashboardProtocol],
+        pipeline: Pipeline,
+        runs: Succession,
+        interval_s: float = 0.5,
     ) -> None:
         if not interval_s > 0:
             raise ValueError(f"dashboard_update_interval must be more than 0 seconds, got {interval_s}")
         self._dashboards = dashboards
         self._pipeline = pipeline
+        self._runs = runs
         self._interval_s = interval_s
         self._run: Run
         self._timer: asyncio.TimerHandle | None = None
@@ -56,8 +63,9 @@ class Reporter:
         if not self._dashboards:
             return
         self._update()
+        summary = self._pipeline.get_error_summary() if self._is_current() else self._run.failures.summary()
         for dashboard in self._dashboards:
-            self._call(dashboard.on_finish, list(results), self._run.failures.summary())
+            self._call(dashboard.on_finish, list(results), summary)
 
     def _update_and_go_on(self) -> None:
         self._update()
@@ -65,7 +73,15 @@ class Reporter:
 
     def _update(self) -> None:
         for dashboard in self._dashboards:
-            self._call(dashboard.on_update, statistics.snapshot(self._run))
+            self._call(dashboard.on_update, self._snapshot())
+
+    def _snapshot(self) -> DashboardSnapshot:
+        return (
+            self._pipeline.get_dashboard_snapshot() if self._is_current() else statistics.snapshot(self._run)
+        )
+
+    def _is_current(self) -> bool:
+        return self._runs.run is self._run
 
     def _call(self, method: Callable[..., object], *arguments: Any) -> None:
         try:
