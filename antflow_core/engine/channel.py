@@ -6,7 +6,8 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from itertools import count
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -20,7 +21,8 @@ class Channel(Generic[T]):
     """Queue of values, lowest priority number first, equal ones in order.
 
     A value put while somebody waits for one is handed to him directly; nothing polls. `put` never waits: who
-    must respect the capacity asks `has_room` first and awaits `wait_room` where it says no.
+    must respect the capacity asks `has_room` first and awaits `wait_room` where it says no. The place that he
+    is let in for is kept until he goes on, so that nobody overtakes him.
 
     While it is held nothing is given out, and what is put waits. A value that was handed over and not looked
     at when the hold began comes back, past the capacity if need be.
@@ -43,6 +45,7 @@ class Channel(Generic[T]):
         "_reserved",
         "_size",
         "_takers",
+        "_tickets",
         "capacity",
         "closed",
         "held",
@@ -56,7 +59,8 @@ class Channel(Generic[T]):
         self._first: deque[T] = deque()  # the lane of the lowest number
         self._size = 0
         self._takers: deque[asyncio.Future[T | None]] = deque()
-        self._putters: deque[asyncio.Future[None]] = deque()
+        self._putters: list[tuple[int, asyncio.Future[bool]]] = []  # a heap; true: a place is kept for him
+        self._tickets = count()
         self._recalled: set[asyncio.Future[T | None]] = set()
         self.closed = False
         self.held = False
@@ -75,18 +79,18 @@ class Channel(Generic[T]):
 
     async def wait_room(self) -> None:
         """Wait until there is room, or the channel is closed."""
-        future = asyncio.get_running_loop().create_future()
-        self._putters.append(future)
+        ticket = next(self._tickets)
         while True:
+            future = asyncio.get_running_loop().create_future()
+            heappush(self._putters, (ticket, future))  # again where it was, if there is no room after all
             try:
-                await future
+                is_kept = await future
             except asyncio.CancelledError:
                 self._forget_putter(future)
                 raise
+            self._reserved -= is_kept
             if self.has_room():
                 return
-            future = asyncio.get_running_loop().create_future()
-            self._putters.appendleft(future)  # somebody quicker took the place: stay first in line
 
     def reserve(self) -> None:
         """Keep a place for a value that will be put later."""
@@ -246,24 +250,28 @@ class Channel(Generic[T]):
             self._wake_putter()
 
     def _wake_putter(self) -> None:
+        """Let the first in line in, and keep a place for him."""
         while self._putters:
-            putter = self._putters.popleft()
+            _, putter = heappop(self._putters)
             if not putter.done():
-                putter.set_result(None)
+                self._reserved += 1
+                putter.set_result(True)
                 return
 
     def _wake_all_putters(self) -> None:
-        putters, self._putters = self._putters, deque()
-        for putter in putters:
+        """Let all look whether there is room."""
+        putters, self._putters = self._putters, []
+        for _, putter in putters:
             if not putter.done():
-                putter.set_result(None)
+                putter.set_result(False)
 
-    def _forget_putter(self, future: asyncio.Future[None]) -> None:
-        """Take a cancelled putter out of the line; the place it was promised goes to the next."""
-        if future in self._putters:
-            self._putters.remove(future)
-        elif not future.cancelled():
-            self._wake_putter()
+    def _forget_putter(self, future: asyncio.Future[bool]) -> None:
+        """Take a cancelled putter out of the line; the place that was kept for him goes to the next."""
+        if future.cancelled():
+            self._putters = [putter for putter in self._putters if putter[1] is not future]
+            heapify(self._putters)
+        elif future.result():
+            self.release_reserved()
 
     def _forget_taker(self, future: asyncio.Future[T | None]) -> None:
         """Take a cancelled taker out of the line; a value it was handed goes to the next, or to the front."""

@@ -147,6 +147,39 @@ async def test_who_was_let_in_and_finds_it_held_stays_first_in_line() -> None:
 
 
 @pytest.mark.parametrize("capacity", [0, 1])
+async def test_nobody_overtakes_who_has_been_let_in(capacity: int) -> None:
+    channel: Channel[int] = Channel(capacity)
+    if capacity:
+        channel.put(0)
+    waiting = [asyncio.create_task(put(channel, 1))]
+    await settle()
+    taking = [asyncio.create_task(taken(channel))]
+    await asyncio.sleep(0)  # there is room for one, who does not know it yet
+    waiting.append(asyncio.create_task(put(channel, 2)))
+    assert not channel.has_room()
+    await settle()
+    taking += [asyncio.create_task(taken(channel)) for _ in range(1 + capacity)]
+    assert await asyncio.gather(*taking) == [0, 1, 2][-len(taking) :]
+    await asyncio.gather(*waiting)
+
+
+async def test_who_were_let_in_and_find_their_places_taken_keep_their_order() -> None:
+    channel: Channel[int] = Channel(2)
+    channel.put(0)
+    channel.put(1)
+    waiting = [asyncio.create_task(put(channel, value)) for value in (2, 3, 4)]
+    await settle()
+    seen = [channel.take(), channel.take()]
+    channel.put(10)
+    channel.put(11)  # somebody is quicker than the two who are let in
+    for _ in range(5):
+        await settle()
+        seen.append(channel.take())
+    assert seen == [0, 1, 10, 11, 2, 3, 4]
+    await asyncio.gather(*waiting)
+
+
+@pytest.mark.parametrize("capacity", [0, 1])
 async def test_who_leaves_the_line_for_room_passes_it_on(capacity: int) -> None:
     channel: Channel[int] = Channel(capacity)
     channel.hold()
