@@ -128,9 +128,9 @@ class Worker:
 
     async def _handle(self, entry: Entry) -> None:
         """Take one entry through the stage, and on to the next."""
-        stage, hand, context = self._stage, self.hand, self._context
-        hand.started = hand.called = started = perf_counter()
-        context.processing_since = started + self._wall_offset
+        stage, hand, context, offset = self._stage, self.hand, self._context, self._wall_offset
+        hand.started = called = perf_counter()
+        context.processing_since = called + offset
         context.current_item_id = entry.id
         context.status = "busy"
         hand.attempts = hand.attempt = entry.attempt
@@ -142,17 +142,18 @@ class Worker:
                 if await self._skips(stage.skip_if, entry):
                     await self._skip(entry)
                     return
-                hand.called = perf_counter()  # events stand in the order of their moments
+                called = perf_counter()  # events stand in the order of their moments
+            hand.called = called
             if quick and stage.only_task is not None:
                 if recorder is not None:
-                    self._write.taken(entry.item, hand.called + self._wall_offset)
+                    self._write.taken(entry.item, called + offset)
                 # The usual case goes without coroutines around the task's: they cost a sixth of the speed.
                 task = stage.only_task
                 context.current_task = task.name
                 try:
                     entry.value = await task.call(entry.value)
                     hand.ended = ended = perf_counter()
-                    hand.last_s = hand.spent_s = ended - hand.called
+                    hand.last_s = hand.spent_s = ended - called
                 except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  it is recorded
                     hand.note_return()
                     entry.value = await self._attempts.recover(entry, task, entry.value, error)
