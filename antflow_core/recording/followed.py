@@ -3,6 +3,9 @@
 Handing over copies no events: the writer is given the log's own memory, in which written rows never change.
 At most one batch is on its way, so that a slow disk makes nothing grow but the log itself; a limited log
 keeps its rows until they are written.
+
+Only the loop's own thread can hand over. While a task holds the loop nothing is, and what it is told
+meanwhile waits in the log.
 """
 
 from __future__ import annotations
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
 
 FLUSH_S: Final = 0.2
 """How long events wait at most before they are handed over."""
-_AGAIN_S: Final = 0.05
-"""How soon the writer is asked again that had still to do: events must not wait for another round."""
+TURN_S: Final = 0.005
+"""How often the writer gets a turn while it is at work, see `RunFileWriter.give_turn`."""
 SNAPSHOT_S: Final = 0.5
 """Between two snapshots of a pipeline's numbers."""
 MAX_WAITING_BYTES: Final = 1 << 24
@@ -84,6 +87,7 @@ class FollowedTracker:
         self._snapshot_at = 0.0
         self._noted: list[tuple[int, int, str]] = []
         self._noted_bytes = 0
+        self._due_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unsubscribe: Callable[[], None] = _nothing
@@ -140,24 +144,35 @@ class FollowedTracker:
         if time.monotonic() - self._snapshot_at > 2 * SNAPSHOT_S:
             self._take_snapshots()  # so that a plot shows that nothing went on until now
         try:
-            self._loop = asyncio.get_running_loop()
+            loop = self._loop = asyncio.get_running_loop()
         except RuntimeError:  # somebody flushes a log without a loop
             self._hand_over()
             self._listen()
         else:
-            self._timer = self._loop.call_later(FLUSH_S, self._time_has_come)
+            self._due_at = loop.time() + FLUSH_S
+            self._wait(loop)
 
     def _time_has_come(self) -> None:
+        loop = self._loop
+        assert loop is not None
         if self._writer.fault is not None:
             self._stop()
-        elif self.is_busy():
-            assert self._loop is not None
-            self._timer = self._loop.call_later(_AGAIN_S, self._time_has_come)
-        else:
+            return
+        if self._has_news() and not self.is_busy() and loop.time() >= self._due_at:
             if time.monotonic() - self._snapshot_at >= SNAPSHOT_S:
                 self._take_snapshots()
             self._hand_over()
+            self._due_at = loop.time() + FLUSH_S
+        if self.is_busy():
+            self._writer.give_turn()
+        if self._has_news() or self.is_busy():
+            self._wait(loop)
+        else:
             self._listen()
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        at = loop.time() + TURN_S if self.is_busy() else self._due_at
+        self._timer = loop.call_at(at, self._time_has_come)
 
     def _listen(self) -> None:
         """Wait for the next rows; until they come no timer is needed."""
@@ -179,6 +194,9 @@ class FollowedTracker:
             self._timer = self._loop = None
 
     # What is handed over
+
+    def _has_news(self) -> bool:
+        return self._log.next_row > self._next_row
 
     def _takes(self, run: int) -> bool:
         """Whether a run of the tracker is recorded."""

@@ -20,7 +20,7 @@ import numpy as np  # noqa: F401  loaded now, because it takes a tenth of a seco
 
 from antflow_core.exceptions import RunFileError
 from antflow_core.history.dictionaries import safe_text
-from antflow_core.recording.followed import FollowedTracker
+from antflow_core.recording.followed import TURN_S, FollowedTracker
 from antflow_core.recording.values import ValueCapture
 from antflow_core.run_files.database import SUFFIX
 from antflow_core.run_files.run_records import Outcome, RunInfo
@@ -175,8 +175,12 @@ class Recorder:
 
     async def wait_closed(self) -> None:
         """Wait until the file is closed, after `end`."""
-        if self._process_id == os.getpid():
-            await asyncio.shield(asyncio.wrap_future(self._writer.ended))
+        if self._process_id != os.getpid():
+            return
+        ended = asyncio.wrap_future(self._writer.ended)
+        while not ended.done():
+            self._writer.give_turn()
+            await asyncio.wait([ended], timeout=TURN_S)
 
     def __enter__(self) -> Self:
         return self

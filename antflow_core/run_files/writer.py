@@ -27,6 +27,10 @@ from antflow_core.run_files.tables import RunTables
 logger = logging.getLogger("antflow.recording")
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_TURN_S: Final = 100e-6
+"""About what a thread needs to wake up."""
+_TURN_PAUSE_S: Final = 0.003
+"""Between two turns given by one thread, at least."""
 _GROUP_BLOCKS: Final = 8
 """Chunks written in one transaction, 4 MiB: who catches up must not lose all where the disk becomes full."""
 
@@ -56,6 +60,7 @@ class RunFileWriter:
         self.ended: Future[None] = Future()
         self._info = info
         self._queue: SimpleQueue[Batch | RunInfo] = SimpleQueue()
+        self._turns: dict[int, float] = {}
         try:
             self._connection, self._lock = create_run_file(path, info.columns(), overwrite=overwrite)
         except (OSError, sqlite3.Error) as fault:
@@ -69,6 +74,18 @@ class RunFileWriter:
     def put(self, batch: Batch) -> None:
         """Hand over what is new; returns at once."""
         self._queue.put(batch)
+
+    def give_turn(self) -> None:
+        """Let the thread get hold of Python; to be called now and then on a loop's thread while it has work.
+
+        A loop with always something to do lets go of the GIL for a microsecond whenever it looks for events.
+        That is too short for a thread that has to wake up first, and keeps it from the turn that it would ask
+        for after 5 ms without: waits of more than two seconds have been measured.
+        """
+        thread, now = threading.get_ident(), time.monotonic()
+        if now - self._turns.get(thread, 0.0) > _TURN_PAUSE_S:  # several trackers may share the loop
+            self._turns[thread] = now
+            time.sleep(_TURN_S)
 
     def end(self, outcome: Outcome, message: str | None = None, *, left_out_values: int = 0) -> None:
         """Have the file closed when all that was handed over is in it; returns at once."""
