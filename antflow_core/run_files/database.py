@@ -36,6 +36,7 @@ from antflow_core.run_files.file_lock import FileLock, FileLockedError, is_locke
 SUFFIX: Final = ".antflow"
 MAJOR: Final = 1
 MINOR: Final = 0
+_VERSION: Final = MAJOR << 16 | MINOR
 
 _APPLICATION_ID: Final = 0x41464C57
 """``AFLW``: what tells our databases from others."""
@@ -45,10 +46,12 @@ _WAL: Final = "-wal"
 _NEW: Final = "-new"
 _BESIDE: Final = (_WAL, "-shm", "-journal")
 _WAIT_S: Final = 1.0
-_PAGE_BYTES: Final = 8_192
+PAGE_BYTES: Final = 8_192
 """Twice the usual: a quarter less work for whole chunks, and a slow run does not write much more."""
-_WRITER_WAIT_S: Final = 60.0
+WRITER_WAIT_S: Final = 60.0
 """Its thread keeps nobody from anything, so it may wait for who else has the database open."""
+_LAST_WAIT_S: Final = 1.0
+"""Who waits for the file to be closed waits for those who read it, but not for long."""
 _LAST_TRIES: Final = 10
 _LAST_PAUSE_S: Final = 0.02
 
@@ -154,10 +157,35 @@ def reading_faults(path: Path) -> Iterator[None]:
         raise _damaged(path, fault) from fault
 
 
+def connect_for_writing(path: Path, *, wait_s: float = WRITER_WAIT_S) -> sqlite3.Connection:
+    """A connection to a run file that is being recorded; its commits make no checkpoints.
+
+    Args:
+        wait_s: How long it waits for another one that writes.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=wait_s)
+    try:
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def write_nothing_new(connection: sqlite3.Connection) -> None:
+    """Commit what changes nothing, so that the ``-wal`` begins."""
+    # An UPDATE with the same value would write nothing at all.
+    connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
 def close_for_good(connection: sqlite3.Connection) -> None:
     """Close what a recorder wrote so that one file is left; with a reader in it, the ``-wal`` may stay."""
     with suppress(sqlite3.Error), closing(connection):
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute(f"PRAGMA busy_timeout = {_LAST_WAIT_S * 1_000:.0f}")
+        is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not is_busy:  # all is on the disk; what follows changes a few bytes of the head, and may be lost
+            connection.execute("PRAGMA synchronous = OFF")
         for _ in range(_LAST_TRIES):
             try:
                 connection.execute("PRAGMA journal_mode = DELETE")
@@ -182,12 +210,12 @@ def _make(path: Path, info: dict[str, str]) -> sqlite3.Connection:
     try:
         _delete(new)
         with closing(sqlite3.connect(new, isolation_level=None)) as connection:
-            connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             connection.execute(
                 "PRAGMA synchronous = OFF"
             )  # nothing can be lost yet, so no disk is waited for
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {MAJOR << 16 | MINOR}")
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
             connection.executemany("INSERT INTO info VALUES (?, ?)", info.items())
         _delete(path)
@@ -204,12 +232,13 @@ def _make(path: Path, info: dict[str, str]) -> sqlite3.Connection:
 
 
 def _opened_for_writing(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_WRITER_WAIT_S)
+    connection = connect_for_writing(path)
     try:
+        connection.execute("PRAGMA synchronous = OFF")  # nothing can be lost yet
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
         # So that there is a -wal from the start: a file in this mode without one was copied without it.
-        connection.execute("UPDATE info SET value = value WHERE name = 'script'")
+        write_nothing_new(connection)
+        connection.execute("PRAGMA synchronous = NORMAL")
     except BaseException:
         connection.close()
         raise
