@@ -25,6 +25,8 @@ from tests.support.scripts import TWO_STAGES
 NOBODY = 65_534
 LOST_S = 0.5
 """What a killed process may lose at most."""
+STALLED_S = 0.2
+"""A process that is silent for so long was not let run: by then it may have lost more."""
 
 ENDLESS = """\
 import asyncio, itertools, sys, time
@@ -111,19 +113,33 @@ def finite(items: int, *, setup: str = "", at_item: str = "") -> str:
     return FINITE.format(items=items, setup=setup, at_item=at_item)
 
 
-def killed(path: Path, *, pause_s: float, events: int) -> tuple[float, int]:
-    """Kill a process that records; gives the time and the number of events that it told last."""
+def killed(path: Path, *, pause_s: float, events: int = 1) -> tuple[float, int]:
+    """Kill a process that records, after so many events, and once some of them are in its file.
+
+    It has run for a second before without being held up by a busy machine.
+
+    Returns:
+        The time and the number of events that it told last.
+    """
     with start_python("-c", ENDLESS, str(path), str(pause_s), cwd=path.parent) as process:
         assert process.stdout is not None
-        began = None
+        began = before = 0.0
         for line in process.stdout:
-            began = began or time.monotonic()
-            if int(line.split()[1]) >= events and time.monotonic() - began > 2 * LOST_S:
+            moment, count = float(line.split()[0]), int(line.split()[1])
+            if not count or moment - before > STALLED_S:
+                began = moment
+            before = moment
+            if count >= events and moment - began > 2 * LOST_S and has_events(path):
                 break
         process.kill()
         said = [line, *process.stdout]
-    moment, count = next(line for line in reversed(said) if line.endswith("\n")).split()
-    return float(moment), int(count)
+    last = next(line for line in reversed(said) if line.endswith("\n")).split()
+    return float(last[0]), int(last[1])
+
+
+def has_events(path: Path) -> bool:
+    """Whether the file of a recording that goes on has come so far that events are in it."""
+    return path.exists() and len(open_run(path, whole=False).log) > 0
 
 
 @pytest.mark.parametrize(("pause_s", "events"), [(0.001, 3_000), (0, 60_000)])
@@ -140,9 +156,24 @@ def test_a_killed_process_loses_half_a_second_at_most(pause_s: float, events: in
     assert open_run(path).info.outcome is Outcome.UNEXPECTED
 
 
+def test_a_process_that_is_killed_before_anything_happened_leaves_an_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.antflow"
+    script = f"""
+import os, signal
+from antflow_core import StatusTracker
+from antflow_core.recording import record
+record(StatusTracker(), {str(path)!r})
+os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+"""
+    assert run_python("-c", script, cwd=tmp_path).code != 0
+    run = open_run(path)
+    assert (len(run.log), run.info.outcome) == (0, Outcome.UNEXPECTED)
+    assert run.remarks == ("The recording ended unexpectedly: up to its last half second may be missing.",)
+
+
 def test_the_file_of_a_killed_process_can_be_replaced(tmp_path: Path) -> None:
     path = tmp_path / "run.antflow"
-    killed(path, pause_s=0.001, events=10)
+    killed(path, pause_s=0.001)
     assert lock_path(path).exists()
     assert not is_locked(path)
     with record(played_tracker(3), path, overwrite=True):
@@ -234,7 +265,7 @@ def test_a_file_that_nobody_can_write_to_is_opened(ended: bool, open_folder: Pat
         with record(played_tracker(40), path):
             pass
     else:
-        killed(path, pause_s=0, events=20_000)
+        killed(path, pause_s=0)
     for file in open_folder.iterdir():
         file.chmod(0o444)
     open_folder.chmod(0o555)
@@ -248,7 +279,7 @@ def test_a_file_that_nobody_can_write_to_is_opened(ended: bool, open_folder: Pat
 
 
 def test_a_file_on_a_read_only_medium_without_its_shared_memory_says_what_is_missing(tmp_path: Path) -> None:
-    killed(tmp_path / "run.antflow", pause_s=0, events=40_000)
+    killed(tmp_path / "run.antflow", pause_s=0)
     with small_disk("64m") as disk:
         for name in ("run.antflow", "run.antflow-wal"):
             shutil.copy(tmp_path / name, disk)
