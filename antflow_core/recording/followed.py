@@ -1,4 +1,4 @@
-"""A tracker that is being recorded: what is new in it is handed to the writer, five times a second at most.
+"""A tracker that is being recorded: what is new in it is handed to the writer, seven times a second at most.
 
 Handing over copies no events: the writer is given the log's own memory, in which written rows never change.
 At most one batch is on its way, so that a slow disk makes nothing grow but the log itself; a limited log
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from antflow_core.pipeline import Pipeline
     from antflow_core.run_files.writer import RunFileWriter
 
-FLUSH_S: Final = 0.2
+FLUSH_S: Final = 0.15
 """How long events wait at most before they are handed over."""
 TURN_S: Final = 0.005
 """How often the writer gets a turn while it is at work, see `RunFileWriter.give_turn`."""

@@ -2,7 +2,7 @@
 
 What a recording may lose:
 
-- A process that is killed loses at most the events of its last half second: they wait 0.2 s at most to be
+- A process that is killed loses at most the events of its last half second: they wait 0.15 s at most to be
   handed over, and are then committed, usually within 0.05 s; what has been committed is the system's. A task
   that holds the loop longer than that, holds up the handing over too.
 - A power failure, or a system that crashes, loses at most what was committed after the newest checkpoint
