@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from antflow_core.history.dictionaries import LostFailure, hashable_id
-from antflow_core.history.records import FAILED, KIND_INDEX, NO_ERROR, STATUS_COUNT
+from antflow_core.history.dictionaries import LEFT, OVERFLOW_NAME, LostFailure, hashable_id
+from antflow_core.history.records import FAILED, KINDS, NO_ERROR, STATUS_COUNT
 from antflow_core.history.storage import CHUNK_ROWS
 
 if TYPE_CHECKING:
     from antflow_core.history.event_log import EventLog
 
-_SKIPPED = KIND_INDEX["skipped"]
-_COMPLETED = KIND_INDEX["completed"]
+_IS_THROUGH = [kind in ("completed", "skipped") for kind in KINDS]
+"""Of each kind, whether it ends an item at the last stage."""
 
 
 def take_leave(log: EventLog) -> None:
@@ -26,27 +26,28 @@ def take_leave(log: EventLog) -> None:
     """
     first = log.first_row
     (_, block), *_ = log.blocks(first, first + CHUNK_ROWS)
-    ends = np.flatnonzero(_ends(log, block))
+    ends = _ends(log, block)
     for at in ends[block["kind"][ends] == FAILED].tolist():
         _note_failure(log, first + at)
     _let_items_go(log, block["item"][ends].tolist())
     log.items.shrink()
     for row in [row for row in log.notes if row < first + CHUNK_ROWS]:
         del log.notes[row]
-    named = np.unique(block["error"])
-    log.forget_errors(named[named != NO_ERROR].tolist(), before=first + CHUNK_ROWS)
+    named = block["error"]
+    log.forget_errors(np.unique(named[named != NO_ERROR]).tolist(), before=first + CHUNK_ROWS)
 
 
-def _ends(log: EventLog, block: NDArray[np.void]) -> NDArray[np.bool_]:
-    """For each event whether an item ended with it, so that nothing more will be written of the item."""
-    items, kinds, stages = block["item"], block["kind"], block["stage"]
-    latest = np.frombuffer(log.items.latest_rows, np.int64)
-    places = items - log.items.first
-    is_latest = (kinds < STATUS_COUNT) & (places >= 0)
-    rows = np.arange(log.first_row, log.first_row + len(block))
-    is_latest[is_latest] = latest[places[is_latest]] == rows[is_latest]
-    through = np.isin(kinds, (_COMPLETED, _SKIPPED)) & _last_stages(log)[stages]
-    ends: NDArray[np.bool_] = is_latest & (through | (kinds == FAILED) | _ended_runs(log)[stages])
+def _ends(log: EventLog, block: NDArray[np.void]) -> NDArray[np.intp]:
+    """The places of the events that an item ended with, so that nothing more will be written of the item."""
+    # By stage and kind, whether an item may have ended with such an event.
+    final = np.zeros((len(log.stages), len(KINDS)), np.bool_)
+    final[_last_stages(log)] = _IS_THROUGH
+    final[_ended_runs(log), :STATUS_COUNT] = True
+    final[:, FAILED] = True
+    at = np.flatnonzero(final[block["stage"], block["kind"]])
+    at = at[block["item"][at] >= log.items.first]
+    latest = np.frombuffer(log.items.latest_rows, np.int64)[block["item"][at] - log.items.first]
+    ends: NDArray[np.intp] = at[latest == log.first_row + at]
     return ends
 
 
@@ -78,13 +79,13 @@ def _note_failure(log: EventLog, row: int) -> None:
 
 
 def _let_items_go(log: EventLog, ended: list[int]) -> None:
-    """Forget who they were; half a microsecond each, because in a long run it is done for every item."""
+    """Forget who they were; a fraction of a microsecond each, for in a long run it is done for every item."""
     items = log.items
-    first, ids, runs = items.first, items.ids, items.runs
+    first, ids, runs, statuses = items.first, items.ids, items.runs, items.statuses
     known = {run: log.run_items(run) for run in {runs[item - first] for item in ended}}
     for item in ended:
-        item_id = ids[item - first]
-        names = known[runs[item - first]]
+        place = item - first
+        item_id, names = ids[place], known[runs[place]]
         try:
             is_latest = names.get(item_id) == item
         except Exception:  # noqa: BLE001  the caller's __hash__ and __eq__ may raise anything
@@ -92,4 +93,6 @@ def _let_items_go(log: EventLog, ended: list[int]) -> None:
             is_latest = names.get(item_id) == item
         if is_latest:
             del names[item_id]
-        items.leave(item)
+        # What ItemTable.leave does.
+        ids[place] = OVERFLOW_NAME
+        statuses[place] = LEFT
