@@ -23,6 +23,7 @@ from antflow_core.history.dictionaries import OVERFLOW_NAME
 from antflow_core.history.errors import parts_of_traceback
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import KIND_INDEX, LARGEST_U2, NO_DURATION, NO_ERROR, RECORD, record_dtype
+from antflow_core.run_files.file_lock import is_recorded_here
 from antflow_core.run_files.items import ReadItems
 from antflow_core.run_files.run_records import Outcome, RunInfo
 
@@ -35,6 +36,8 @@ _SECOND_CHARS: Final = len("2026-05-01T14:00:00")
 
 def is_json_lines(path: Path) -> bool:
     """Whether a file looks like one of ours; one that cannot be read does not."""
+    if is_recorded_here(path.absolute()) or not path.is_file():
+        return False
     try:
         with path.open("rb") as file:
             return file.read(1) == b"{"

@@ -31,7 +31,13 @@ from pathlib import Path
 from typing import Final
 
 from antflow_core.exceptions import RunFileError
-from antflow_core.run_files.file_lock import FileLock, FileLockedError, is_locked, lock_holder
+from antflow_core.run_files.file_lock import (
+    FileLock,
+    FileLockedError,
+    is_locked,
+    is_recorded_here,
+    lock_holder,
+)
 
 SUFFIX: Final = ".antflow"
 MAJOR: Final = 1
@@ -128,9 +134,8 @@ def prepare_opening(path: Path) -> Opening:
     Raises:
         RunFileError: It cannot be opened; the sentence says why.
     """
-    head = _checked_head(path)
     opening = Opening()
-    if head.in_wal_mode and not is_locked(path):
+    if not is_recorded_here(path) and _checked_head(path).in_wal_mode and not is_locked(path):
         has_newest = _size(path, _WAL) > 0 and (_recover(path) or _is_readable(path))
         opening = Opening(immutable=not has_newest, without_newest=not has_newest)
     with reading_faults(path), closing(connect_for_reading(path, opening)) as connection:
@@ -153,8 +158,10 @@ def reading_faults(path: Path) -> Iterator[None]:
         if "disk I/O" in str(fault):
             raise _damaged(path, fault) from fault
         raise RunFileError(f"{path} cannot be read: {fault}", path) from fault
-    except (sqlite3.DatabaseError, ValueError, KeyError, IndexError, TypeError) as fault:
+    except (sqlite3.DatabaseError, ValueError) as fault:
         raise _damaged(path, fault) from fault
+    except (KeyError, IndexError, TypeError) as fault:
+        raise _damaged(path, f"what it tells does not fit together: {fault!r}") from fault
 
 
 def connect_for_writing(path: Path, *, wait_s: float = WRITER_WAIT_S) -> sqlite3.Connection:
@@ -293,6 +300,8 @@ def _check_replaceable(path: Path, *, overwrite: bool, own_lock: bool = False) -
 def _checked_head(path: Path) -> _Head:
     if path.is_dir():
         raise RunFileError(f"{path} is a folder; name one of the run files in it", path)
+    if path.exists() and not path.is_file():  # reading from a pipe would wait for who writes
+        raise RunFileError(f"{path} is a pipe or a device; name a run file", path)
     head = _read_head(path)
     if head.application_id != _APPLICATION_ID:
         raise RunFileError(f"{path} is a database, but no run file", path)
@@ -351,5 +360,5 @@ def _in_use(path: Path, pid: int | None) -> RunFileError:
     )
 
 
-def _damaged(path: Path, fault: Exception) -> RunFileError:
+def _damaged(path: Path, fault: Exception | str) -> RunFileError:
     return RunFileError(f"{path} is damaged ({fault}); copy it again from where it was recorded", path)

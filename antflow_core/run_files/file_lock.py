@@ -21,6 +21,7 @@ _RESERVED_BYTES: Final = 1 << 16
 
 
 _held: weakref.WeakSet[FileLock] = weakref.WeakSet()
+_held_paths: set[Path] = set()
 
 
 class FileLockedError(Exception):
@@ -52,6 +53,7 @@ class FileLock:
             self.release()
             raise
         _held.add(self)
+        _held_paths.add(self._path)
 
     def give_room(self) -> None:
         """Let go of the reserved part of the disk."""
@@ -68,6 +70,7 @@ class FileLock:
             self._path.unlink()
         self._close()
         _held.discard(self)
+        _held_paths.discard(self._path)
 
     def _acquire(self) -> int:
         for attempt in range(_TRIES):
@@ -94,6 +97,7 @@ def _close_in_child() -> None:
     for lock in _held:
         lock._close()  # noqa: SLF001
     _held.clear()
+    _held_paths.clear()
 
 
 if hasattr(os, "register_at_fork"):
@@ -120,6 +124,15 @@ def is_locked(path: Path) -> bool:
         return False  # a file system without locks, where nobody can have got one
     finally:
         os.close(descriptor)
+
+
+def is_recorded_here(path: Path) -> bool:
+    """Whether this process records into a file, given by an absolute path.
+
+    Such a file is to be opened by SQLite only. Who closes it otherwise takes away the locks that keep others
+    from clearing it up, since POSIX counts them by process (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    return lock_path(path) in _held_paths
 
 
 def lock_holder(path: Path) -> int | None:

@@ -28,6 +28,7 @@ from antflow_core.run_files.file_lock import lock_path
 from antflow_core.run_files.run_records import Outcome, RecordedStage
 from tests.support.events import STAGES, play_item, played_tracker
 from tests.support.messages import Expect
+from tests.support.processes import run_python
 from tests.support.recorded import story
 from tests.support.scripts import RAISES, SEVERAL_PIPELINES
 
@@ -564,6 +565,24 @@ async def test_a_file_can_be_followed_while_it_is_written(path: Path) -> None:
     assert heard[0].start == 0 and heard[-1].stop == len(tracker.log)
     assert run._timer is None
     stop()
+
+
+def test_what_others_do_with_a_file_that_this_process_reads_too_loses_nothing(path: Path) -> None:
+    tracker = StatusTracker()
+    with record(tracker, path) as recorder:
+        played_tracker(10, tracker=tracker)
+        tracker.log.flush()
+        # Had the file been opened and closed otherwise than by SQLite, its locks would be gone.
+        open_run(path).close()
+        look = (
+            f"import sqlite3; c = sqlite3.connect({str(path)!r}); c.execute('SELECT * FROM info'); c.close()"
+        )
+        assert run_python("-c", look, cwd=path.parent).code == 0
+        played_tracker(10, tracker=tracker)
+        tracker.log.flush()
+        assert path.with_name(path.name + "-wal").exists()
+        assert recorder.fault is None
+    assert story(open_run(path)) == story(tracker)
 
 
 async def test_following_ends_when_it_is_told_to_even_by_a_listener(path: Path) -> None:

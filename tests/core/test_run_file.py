@@ -332,6 +332,16 @@ def make_folder(path: Path) -> None:
     path.mkdir()
 
 
+def make_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def forget_where_from(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM info WHERE name = 'arguments'")
+
+
 def blank_pages(path: Path) -> None:
     """What a disk does that has lost something."""
     octets = bytearray(path.read_bytes())
@@ -350,7 +360,10 @@ FAULTS: list[tuple[str, Spoil, str]] = [
     ("half", lambda path: cut(path, path.stat().st_size // 2), "is cut short: [0-9,]+ of [0-9,]+ bytes"),
     ("last page", lambda path: cut(path, path.stat().st_size - 1), "is cut short"),
     ("damaged", blank_pages, "is damaged"),
+    ("untold", forget_where_from, "is damaged .what it tells does not fit together"),
 ]
+if hasattr(os, "mkfifo"):
+    FAULTS.append(("pipe", make_pipe, "is a pipe or a device; name a run file"))
 
 
 @pytest.mark.parametrize(("name", "spoil", "sentence"), FAULTS, ids=[name for name, *_ in FAULTS])
