@@ -146,7 +146,8 @@ class Pipeline(PipelineReading):
             custom_dashboard: Is informed of start, progress and end.
             dashboard_update_interval: Seconds between two updates.
             record: A run file to make of this run, or a folder to make one in; `open_run` reads it. Where the
-                disk fails the run goes on without.
+                disk fails the run goes on without. What is retried after the end is not in it: a
+                ``with record(tracker, path)`` around both keeps both.
 
         Returns:
             The results in input order; failed items are not among them, see `get_error_summary`.

@@ -40,7 +40,8 @@ class InProcessRun:
         args: Its arguments.
         on_output: Gets what the script prints; None to leave the streams alone.
         record: A run file to make of the run, or a folder to make one in; None for none. Where it cannot be
-            made because there is one, the script is not run.
+            made because there is one, the script is not run. It is closed with the script's end, so what is
+            retried afterwards is not in it.
         overwrite: Replace a run file that is there.
 
     Attributes:
