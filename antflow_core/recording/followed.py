@@ -153,6 +153,7 @@ class FollowedTracker:
             self._wait(loop)
 
     def _time_has_come(self) -> None:
+        """Hand over what is new when nothing is on its way; while something is, the writer gets its turns."""
         loop = self._loop
         assert loop is not None
         if self._writer.fault is not None:

@@ -218,9 +218,9 @@ def _make(path: Path, info: dict[str, str]) -> sqlite3.Connection:
         _delete(new)
         with closing(sqlite3.connect(new, isolation_level=None)) as connection:
             connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-            connection.execute(
-                "PRAGMA synchronous = OFF"
-            )  # nothing can be lost yet, so no disk is waited for
+            # Nothing can be lost yet, so no disk is waited for.
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {_VERSION}")
             connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")

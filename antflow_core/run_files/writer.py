@@ -4,7 +4,8 @@ What a recording may lose:
 
 - A process that is killed loses at most the events of its last half second: they wait 0.15 s at most to be
   handed over, and are then committed, usually within 0.05 s; what has been committed is the system's. A task
-  that holds the loop longer than that, holds up the handing over too.
+  that holds the loop longer than that holds up the handing over too, and a recording that begins with
+  millions of events has to catch up with them first.
 - A power failure, or a system that crashes, loses at most what was committed after the newest checkpoint
   began: those follow each other after 5 s or 16 MiB (`antflow_core.run_files.checkpoints`). Before the first
   one the file may be lost.
