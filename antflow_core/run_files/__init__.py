@@ -4,6 +4,7 @@
 
     database       its schema, and how one is made, judged and opened
     writer         puts batches into it, on a thread of its own
+    checkpoints    from its -wal into the file itself, on another thread
     batch          what is new in a log, handed over at once
     tables         batches become rows
     reader         what is new in the file goes into a log
