@@ -58,8 +58,14 @@ _NEEDS_QUOTES: Final = re.compile('[",\r\n]')
 class EventLines(ABC):
     """Turns events of a source into lines; those of one source at a time, in the order of their rows."""
 
+    head: ClassVar[str] = ""
+    """Stands before the first."""
     template: ClassVar[str]
     """Takes row, time, item, fixed part, duration, error, metadata."""
+    timed: ClassVar[str]
+    """Takes what something took."""
+    not_timed: ClassVar[str]
+    """Stands where nothing was timed."""
 
     def __init__(self, source: EventSource) -> None:
         self.source = source
@@ -73,7 +79,7 @@ class EventLines(ABC):
             self._times.of(records["time"]),
             self._items(records),
             self._fixed_parts(records),
-            [*map(self.duration, duration_texts(records["duration"]))],
+            duration_texts(records["duration"], self.timed, self.not_timed),
             self._errors(records),
             self._notes(rows),
             strict=True,
@@ -89,10 +95,6 @@ class EventLines(ABC):
         self, run: int, stage: str, kind: str, attempt: int, task: str | None, worker: str | None
     ) -> str:
         """Run, stage, kind and so on."""
-
-    @abstractmethod
-    def duration(self, text: str) -> str:
-        """What something took; empty where nothing was timed."""
 
     @abstractmethod
     def error(self, number: int, error: ErrorParts | None) -> str:
@@ -158,7 +160,8 @@ class CsvLines(EventLines):
     """Lines of CSV, whose head names `COLUMNS`."""
 
     template = "%d,%s,%s%s%s%s%s\n"
-    head: Final = f"{','.join(COLUMNS)}\n"
+    timed, not_timed = ",%s", ","
+    head = f"{','.join(COLUMNS)}\n"
 
     def item(self, number: int, item_id: object) -> str:
         return csv_field(item_text(item_id))
@@ -168,9 +171,6 @@ class CsvLines(EventLines):
     ) -> str:
         names = (stage, kind, str(attempt or ""), worker or "", task or "")
         return f",{run},{','.join(map(csv_field, names))}"
-
-    def duration(self, text: str) -> str:
-        return f",{text}"
 
     def error(self, number: int, error: ErrorParts | None) -> str:
         return ",," if error is None else f",{csv_field(error.type_name)},{csv_field(error.message)}"
@@ -189,6 +189,7 @@ class JsonLines(EventLines):
     """
 
     template = '{"row":%d,"time":"%s","item":%s%s%s%s%s}\n'
+    timed, not_timed = ',"duration":%s', ""
 
     def __init__(self, source: EventSource, *, numbered: bool = False) -> None:
         super().__init__(source)
@@ -210,9 +211,6 @@ class JsonLines(EventLines):
         if task is not None:
             parts.append(f',"task":{json_text(task)}')
         return "".join(parts)
-
-    def duration(self, text: str) -> str:
-        return f',"duration":{text}' if text else ""
 
     def error(self, number: int, error: ErrorParts | None) -> str:
         if error is None:

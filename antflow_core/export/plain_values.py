@@ -42,9 +42,11 @@ class UtcTexts:
             return [*map(self._odd, times.tolist())]
         seconds = np.floor(times)
         fractions = np.rint((times - seconds) * 1e7).astype(np.int64)
+        different, places = np.unique(seconds, return_inverse=True)
+        words = [self._second(int(second)) for second in different.tolist()]
         return [
-            f"{self._second(second)}.{fraction:07}Z"
-            for second, fraction in zip(seconds.astype(np.int64).tolist(), fractions.tolist(), strict=True)
+            f"{words[place]}.{fraction:07}Z"
+            for place, fraction in zip(places.tolist(), fractions.tolist(), strict=True)
         ]
 
     def _second(self, second: int) -> str:
@@ -76,17 +78,22 @@ def unix_time(text: str) -> float:
     return float(f"{whole}{dot}{fraction}")
 
 
-def duration_texts(durations: NDArray[np.float32]) -> list[str]:
-    """Seconds in single precision with no more digits than they have; empty where nothing was timed."""
-    texts = [""] * len(durations)
-    timed = np.flatnonzero(~np.isnan(durations))
-    values = durations[timed]
+def duration_texts(durations: NDArray[np.float32], timed: str = "%s", not_timed: str = "") -> list[str]:
+    """Seconds in single precision with no more digits than they have.
+
+    Args:
+        timed: What takes such a text.
+        not_timed: What stands where nothing was timed.
+    """
+    texts = [not_timed] * len(durations)
+    places = np.flatnonzero(~np.isnan(durations))
+    values = durations[places]
     short = [*map(_FLOAT_DIGITS, values.tolist())]
     exact = np.fromiter(map(float, short), np.float32, len(short)) == values
-    for place, text in zip(timed.tolist(), short, strict=True):
+    for at in np.flatnonzero(~exact).tolist():
+        short[at] = f"{values[at]:.9g}"
+    for place, text in zip(places.tolist(), map(timed.__mod__, short), strict=True):
         texts[place] = text
-    for place in timed[~exact].tolist():
-        texts[place] = f"{durations[place]:.9g}"
     return texts
 
 
