@@ -206,7 +206,7 @@ class RecordedRun(Questions):
         record = self.log.run_record(number)
         return RecordedPipeline(
             run=number,
-            name=record.name or " → ".join(record.stages),
+            name=record.label,
             stages=decode_stages(details),
             stats=None if stats is None else decode_stats(stats, record.stages),
             workers=decode_workers(workers),

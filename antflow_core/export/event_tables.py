@@ -21,7 +21,7 @@ from typing import Any, Final
 from antflow_core.export.plain_values import clean, item_text, item_type
 from antflow_core.export.source import EventSource
 from antflow_core.history.errors import filled_traceback
-from antflow_core.history.records import KINDS, STATUS_COUNT, RunRecord
+from antflow_core.history.records import KINDS, STATUS_COUNT
 
 RECORD_COLUMNS: Final = (
     "time",
@@ -99,7 +99,7 @@ def views(source: EventSource, moment: Callable[[str], str], duration: str) -> I
 
 def name_rows(source: EventSource) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
     """The rows of the tables beside `event_records`, some at a time; none of them is empty."""
-    yield "run_times", [(run.number, clean(_name(run)), run.started_at, run.ended_at) for run in source.runs]
+    yield "run_times", [(run.number, clean(run.label), run.started_at, run.ended_at) for run in source.runs]
     yield "stages", [*_stage_rows(source)]
     yield "kinds", [*enumerate(KINDS)]
     yield "workers", [*enumerate(map(clean, source.workers))]
@@ -128,7 +128,3 @@ def _stage_rows(source: EventSource) -> Iterator[tuple[int, int, int, str]]:
     for number, stage in enumerate(source.stages):
         position = number - source.runs[stage.run - 1].stage_base + 1
         yield number, stage.run, position, clean(stage.name)
-
-
-def _name(run: RunRecord) -> str:
-    return run.name or " → ".join(run.stages)

@@ -189,7 +189,7 @@ def _run_figures(
     stages = tuple(tallies[index].figures(log.stages[index].name) for index in indexes)
     return RunFigures(
         number=number,
-        name=run.name or " → ".join(run.stages),
+        name=run.label,
         started_at=run.started_at,
         ended_at=run.ended_at,
         elapsed_s=ended_at - run.started_at,

@@ -153,6 +153,11 @@ class RunRecord:
     started_at: float
     ended_at: float | None = None
 
+    @property
+    def label(self) -> str:
+        """Its name; of one that has none the names of its stages."""
+        return self.name or " → ".join(self.stages)
+
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
