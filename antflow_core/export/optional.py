@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 
 from antflow_core.exceptions import RunFileError
@@ -17,9 +17,13 @@ def need(package: str, purpose: str, extra: str, path: Path) -> None:
         path: The file it is needed for.
 
     Raises:
-        RunFileError: It is not.
+        RunFileError: It is not, or cannot be loaded.
     """
-    if find_spec(package) is None:
+    try:
+        import_module(package)
+    except ImportError as fault:
+        is_missing = isinstance(fault, ModuleNotFoundError) and fault.name == package
+        why = "is not installed" if is_missing else f"cannot be loaded ({fault})"
         raise RunFileError(
-            f"{purpose} need {package}, which is not installed: pip install 'antflow-desk[{extra}]'", path
-        )
+            f"{purpose} need {package}, which {why}: pip install 'antflow-desk[{extra}]'", path
+        ) from fault

@@ -117,7 +117,7 @@ class SqlEvents:
 
 
 class _Faults:
-    """What DuckDB says about a query becomes a `QueryError`."""
+    """What DuckDB says about a query becomes a `QueryError`; Ctrl+C becomes itself again."""
 
     def __init__(self, sql: str) -> None:
         self._sql = sql
@@ -132,6 +132,8 @@ class _Faults:
 
         if isinstance(error, duckdb.Error):
             raise _query_error(self._sql, str(error)) from error
+        if isinstance(error, RuntimeError) and "interrupted" in str(error):
+            raise KeyboardInterrupt from error  # this is how DuckDB tells of Ctrl+C
 
 
 def _query_error(sql: str, text: str) -> QueryError:
@@ -141,7 +143,8 @@ def _query_error(sql: str, text: str) -> QueryError:
         fault = json.loads(told)
     except ValueError:  # what is not about the text of the query is told plainly
         return QueryError(_sentence(text), 0)
-    message = f"{kind}: {_sentence(fault['exception_message'])}"
+    told, _, _ = fault["exception_message"].partition("\n\tCandidate functions:")  # up to a hundred lines
+    message = f"{kind}: {_sentence(told)}"
     if fault.get("exception_type") == "Conversion":
         message += " (ids and names are texts: item = '17')"
     if "position" not in fault:

@@ -57,11 +57,11 @@ def check_target(target: str | os.PathLike[str], *, overwrite: bool = False) -> 
         RunFileError: It could not.
     """
     path = Path(target).absolute()
+    if path.is_dir():
+        raise RunFileError(f"{path} is a folder; name a file in it", path)
     if path.suffix.lower() not in SUFFIXES:
         known = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
         raise RunFileError(f"The format of {path.name} is not known: its name must end in {known}", path)
-    if path.is_dir():
-        raise RunFileError(f"{path} is a folder; name a file in it", path)
     if not path.parent.is_dir():
         raise RunFileError(f"There is no folder {path.parent} to put {path.name} into; create it first", path)
     if os.path.lexists(path) and not overwrite:
