@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from antflow_core.cli.arguments import Format, FormatOption, RunArgument, RunNumber
+from antflow_core.cli.arguments import Format, FormatOption, MinusCommand, RunArgument, RunNumber
 from antflow_core.cli.ending import RefusalError, sentences, with_exit_codes
 from antflow_core.standard_streams import tell, write_out
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from antflow_core.export.event_lines import EventLines
-    from antflow_core.export.source import EventSource
+    from antflow_core.export.source import Events, EventSource, Rows
     from antflow_core.recorded_run import RecordedRun
 
 _TABLE_ROWS = 100
@@ -49,6 +49,7 @@ Examples:
     antflow-core events day.antflow
     antflow-core events day.antflow "status:failed stage:Fetch" --limit 20
     antflow-core events day.antflow "error:timeout attempt:>=2 -item:test*"
+    antflow-core events day.antflow -status:queued --run 2
     antflow-core events day.antflow "event:complete duration:>1.5s last:5m"
     antflow-core events day.antflow status:failed --format jsonl | jq .item
     antflow-core events day.antflow --format csv > events.csv
@@ -57,7 +58,7 @@ Examples:
 _ITEM_HELP = """Tell all that happened to one item, with its errors and their tracebacks.
 
 ID is compared as text: 7 finds the number and the text. An id that several pipelines of the recording used,
-or that a number and a text share, is told once for each. Put -- before an ID that begins with a minus.
+or that a number and a text share, is told once for each.
 
 \b
 Examples:
@@ -92,9 +93,13 @@ def add_to(app: typer.Typer) -> None:
         short_help="Sum up how it ended, stages, rates and errors.", help=with_exit_codes(_SHOW_HELP)
     )(show)
     app.command(
-        short_help="List events, all or those that match a query.", help=with_exit_codes(_EVENTS_HELP)
+        short_help="List events, all or those that match a query.",
+        help=with_exit_codes(_EVENTS_HELP),
+        cls=MinusCommand,
     )(events)
-    app.command(short_help="Tell all that happened to one item.", help=with_exit_codes(_ITEM_HELP))(item)
+    app.command(
+        short_help="Tell all that happened to one item.", help=with_exit_codes(_ITEM_HELP), cls=MinusCommand
+    )(item)
     app.command(short_help="Tell what failed, grouped, with tracebacks.", help=with_exit_codes(_ERRORS_HELP))(
         errors
     )
@@ -126,7 +131,7 @@ def show(run: RunArgument, number: RunNumber = None) -> None:
 def events(
     run: RunArgument,
     query: Annotated[
-        str, typer.Argument(metavar="[QUERY]", help="Which events; all if left out.", show_default=False)
+        str, typer.Argument(metavar="QUERY", help="Which events; all if left out.", show_default=False)
     ] = "",
     limit: Annotated[
         int | None,
@@ -139,19 +144,14 @@ def events(
 ) -> None:
     """List events."""
     with sentences(query):
-        is_all = limit is None and number is None and not query.strip()
-        if is_all and format_ is not Format.TABLE and _stream(run, format_):
-            return
-        from antflow_core.cli.opening import check_number, opened
+        from antflow_core.export.json_reader import is_json_lines
 
-        recording = opened(run)
-        if number is not None:
-            check_number(recording, number)
-        rows = _found(recording, query, number)
-        if format_ is Format.TABLE:
-            _put_table(recording, rows, limit or _TABLE_ROWS)
+        if limit is None and format_ is Format.TABLE:
+            limit = _TABLE_ROWS
+        if query.strip() or number is not None or is_json_lines(Path(run)):
+            _put_found(run, query, number, limit, format_)
         else:
-            _put_lines(recording, rows if limit is None else rows[-limit:], format_)
+            _put_newest(run, limit, format_)
 
 
 def item(
@@ -170,11 +170,19 @@ def item(
         recording = opened(run)
         if number is not None:
             check_number(recording, number)
-        log = recording.log
-        for place, each in enumerate(_items(recording, item_id, number)):
-            noted = recording.values_of(log.items.id_of(each))
-            values = [value for value in noted if value.run == log.items.run_of(each)]
-            story = item_story(log, each, values, tells_run=len(log.runs) > 1, is_narrow=is_narrow())
+        log, source = recording.log, recording.source()
+        found = _items(recording, item_id, number)
+        types = {type(log.item_id(each)) for each in found}
+        for place, each in enumerate(found):
+            noted = recording.values_of(log.item_id(each))
+            story = item_story(
+                source,
+                each,
+                [value for value in noted if value.run == log.items.run_of(each)],
+                tells_run=len(log.runs) > 1,
+                tells_type=len(types) > 1,
+                is_narrow=is_narrow(),
+            )
             show(*([Text()] if place else []), story)
 
 
@@ -246,49 +254,54 @@ def _found(recording: RecordedRun, query: str, number: int | None) -> NDArray[np
     return rows
 
 
-def _put_table(recording: RecordedRun, rows: NDArray[np.int64], limit: int) -> None:
+def _put_found(path: str, query: str, number: int | None, limit: int | None, format_: Format) -> None:
+    """Put out the events that match."""
+    from antflow_core.cli.opening import check_number, opened
+
+    recording = opened(path)
+    if number is not None:
+        check_number(recording, number)
+    rows = _found(recording, query, number)
+    shown = rows if limit is None else rows[-limit:]
+    source = recording.source()
+    if format_ is Format.TABLE:
+        _put_table(source, source.chosen(shown), len(shown), len(rows))
+    else:
+        _put_lines(source, source.chosen(shown), format_)
+
+
+def _put_newest(path: str, limit: int | None, format_: Format) -> None:
+    """Put out the newest events of a run file, or all of them, and read no others."""
+    from antflow_core.export.file_source import FileSource
+
+    with FileSource(Path(path)) as source:
+        shown = source.events if limit is None else min(limit, source.events)
+        parts = source.blocks(source.events - shown)
+        if format_ is Format.TABLE:
+            _put_table(source, parts, shown, source.events)
+        else:
+            _put_lines(source, parts, format_)
+
+
+def _put_table(source: EventSource, parts: Iterable[tuple[Rows, Events]], shown: int, found: int) -> None:
     from antflow_core.reports.events import event_table
     from antflow_core.reports.screen import is_narrow, show
 
-    if not len(rows):
+    if not found:
         tell("No event matches.")
         return
-    show(event_table(recording.log, rows[-limit:].tolist(), is_narrow=is_narrow()))
-    if len(rows) > limit:
-        tell(f"The newest {limit:,} of {len(rows):,} events; --limit shows more, --format jsonl or csv all")
+    show(event_table(source, parts, is_narrow=is_narrow()))
+    if found > shown:
+        tell(f"The newest {shown:,} of {found:,} events; --limit shows more, --format jsonl or csv all")
 
 
-def _put_lines(recording: RecordedRun, rows: NDArray[np.int64], format_: Format) -> None:
-    from antflow_core.export.source import LogSource
-
-    source = LogSource(recording.log, recording.info)
-    lines = _begun(source, format_)
-    for numbers, records in source.chosen(rows):
-        write_out("".join(lines.lines(numbers, records)))
-
-
-def _stream(path: str, format_: Format) -> bool:
-    """Put all events of a run file out without reading it first; says whether it is one."""
-    from antflow_core.export.file_source import FileSource
-    from antflow_core.export.json_reader import is_json_lines
-
-    if is_json_lines(Path(path)):
-        return False
-    with FileSource(Path(path)) as source:
-        lines = _begun(source, format_)
-        for numbers, records in source.blocks():
-            write_out("".join(lines.lines(numbers, records)))
-    return True
-
-
-def _begun(source: EventSource, format_: Format) -> EventLines:
-    """What makes the lines; the head of a CSV is put out."""
+def _put_lines(source: EventSource, parts: Iterable[tuple[Rows, Events]], format_: Format) -> None:
     from antflow_core.export.event_lines import CsvLines, JsonLines
 
-    if format_ is Format.JSONL:
-        return JsonLines(source)
-    write_out(CsvLines.head)
-    return CsvLines(source)
+    lines = JsonLines(source) if format_ is Format.JSONL else CsvLines(source)
+    write_out(lines.head)
+    for rows, records in parts:
+        write_out("".join(lines.lines(rows, records)))
 
 
 def _items(recording: RecordedRun, item_id: str, number: int | None) -> list[int]:
@@ -304,5 +317,5 @@ def _items(recording: RecordedRun, item_id: str, number: int | None) -> list[int
         return found
     where = recording.path.name if number is None else f"pipeline {number} of {recording.path.name}"
     like = [*dict.fromkeys(islice((text for text in texts if item_id in text), _LIKE + 1))]
-    hint = f"; there are {', '.join(like[:_LIKE])}{', …' if len(like) > _LIKE else ''}" if like else ""
+    hint = f"; similar: {', '.join(like[:_LIKE])}{', …' if len(like) > _LIKE else ''}" if like else ""
     raise RefusalError(f"There is no item {item_id} in {where}{hint}")

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from antflow_core.export.source import Events, ItemBlock, NotedValue, Rows, RunDetails, Snapshot
 from antflow_core.history.errors import ErrorParts
 from antflow_core.history.records import RunRecord, StageRecord, check_records, record_dtype
+from antflow_core.history.storage import CHUNK_MASK
 from antflow_core.run_files.database import NAME_KINDS, reading_faults
 from antflow_core.run_files.reader import RunFileReader
 from antflow_core.run_files.run_records import RunInfo
@@ -99,17 +100,18 @@ class FileSource:
     def errors(self) -> int:
         return self._errors.count
 
-    def blocks(self) -> Iterator[tuple[Rows, Events]]:
-        next_row = 0
-        for first, count, data in self._rows(
-            "SELECT first_row, count, records FROM chunks ORDER BY first_row"
-        ):
+    def blocks(self, begin: int = 0) -> Iterator[tuple[Rows, Events]]:
+        """All events from a row on."""
+        query = "SELECT first_row, count, records FROM chunks WHERE first_row >= ? ORDER BY first_row"
+        for first, count, data in self._rows(query, (begin & ~CHUNK_MASK,)):
+            if first + count <= begin:
+                continue
             with reading_faults(self.path):
-                if first != next_row:
-                    raise ValueError(f"rows are missing behind {next_row:,}")
-                records = self._checked(data, count)
-            next_row += count
-            yield np.arange(first, next_row), records
+                if first > begin:
+                    raise ValueError(f"rows are missing behind {begin:,}")
+                records = self._checked(data, count)[begin - first :]
+            yield np.arange(begin, first + count), records
+            begin = first + count
 
     def item_blocks(self) -> Iterator[ItemBlock]:
         for first, runs, ids in self._rows("SELECT first, runs, ids FROM items ORDER BY first"):

@@ -193,6 +193,10 @@ class LogSource:
                 chosen = block.view(f"V{RECORD.size}")[rows[begin:end] - first]
                 yield rows[begin:end], chosen.view(record_dtype())
 
+    def of_item(self, item: int) -> Iterator[tuple[Rows, Events]]:
+        """The events of one item, in order."""
+        return self.chosen(np.array(self._log.rows_of_item(item), np.int64))
+
     def item_blocks(self) -> Iterator[ItemBlock]:
         table = self._log.items
         for place in range(0, len(table.ids), _BLOCK_ENTRIES):
