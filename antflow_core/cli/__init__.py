@@ -13,12 +13,20 @@
 
 from __future__ import annotations
 
+import errno
+import sys
+from typing import Final
+
 from antflow_core.cli.command import app
+from antflow_core.cli.ending import tell_of_output
 from antflow_core.cli.looking import add_to as add_looking
 from antflow_core.cli.running import add_to as add_running
 from antflow_core.cli.taking_out import add_to as add_taking_out
 
 __all__ = ["main"]
+
+_OUTPUT_FAULTS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+"""What `--help` meets, which typer writes without looking: a device that is full, or gone."""
 
 # The order of the help.
 add_running(app)
@@ -28,4 +36,9 @@ add_taking_out(app)
 
 def main() -> None:
     """Run the command with the process's arguments and exit."""
-    app(prog_name="antflow-core")
+    try:
+        app(prog_name="antflow-core")
+    except OSError as error:
+        if error.errno not in _OUTPUT_FAULTS:
+            raise
+        sys.exit(tell_of_output(error))

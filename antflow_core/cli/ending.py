@@ -34,11 +34,12 @@ def with_exit_codes(text: str) -> str:
 
 
 @contextmanager
-def sentences(query: str = "") -> Iterator[None]:
+def sentences(query: str = "", *, target: str = "The output") -> Iterator[None]:
     """Turn what goes wrong in the body into sentences and exit codes.
 
     Args:
         query: What a `QueryError` is about.
+        target: What is written, for the case that it cannot be.
 
     Raises:
         typer.Exit: With a code other than 0, unless the reader of the output has gone.
@@ -58,11 +59,17 @@ def sentences(query: str = "") -> Iterator[None]:
     except RefusalError as error:
         _end(str(error), BAD_REQUEST)
     except OSError as error:
-        discard_the_rest()
-        _end(f"The output cannot be written: {error.strerror or error}", UNFINISHED)
+        raise typer.Exit(tell_of_output(error, target)) from None
     except KeyboardInterrupt:
         discard_the_rest()
         raise typer.Exit(INTERRUPTED) from None
+
+
+def tell_of_output(error: OSError, target: str = "The output") -> int:
+    """Say that something cannot be written; gives the exit code."""
+    discard_the_rest()
+    tell(f"{target} cannot be written: {error.strerror or error}")
+    return UNFINISHED
 
 
 def _end(sentence: str, code: int) -> NoReturn:
@@ -71,18 +78,25 @@ def _end(sentence: str, code: int) -> NoReturn:
 
 
 def _tell_of_query(error: QueryError, query: str) -> None:
-    """The sentence; on a terminal the query with the faulty place marked below it."""
-    tell(f"Faulty query: {error}")
-    if query and sys.stderr is not None and sys.stderr.isatty():
-        from rich.cells import cell_len  # late, as all of rich: --help needs none of it
+    """The sentence with the place; on a terminal the query with the faulty part marked below it."""
+    if not error.end:  # it has no place
+        tell(f"Faulty query: {error}")
+        return
+    before, line = _line_at(query, error.position)
+    if sys.stderr is None or not sys.stderr.isatty():
+        number = query.count("\n", 0, error.position) + 1
+        row = f"line {number}, " if "\n" in query else ""
+        tell(f"Faulty query, {row}character {len(before) + 1}: {error}")
+        return
+    from rich.cells import cell_len  # late, as all of rich: --help needs none of it
 
-        before, line = _line_at(query, error.position)
-        marked = query[error.position : error.end].partition("\n")[0]
-        tell(f"  {line}\n  {' ' * cell_len(before)}{'^' * max(1, cell_len(marked))}")
+    marked = query[error.position : error.end].partition("\n")[0]
+    tell(f"Faulty query: {error}")
+    tell(f"  {line}\n  {' ' * cell_len(before)}{'^' * max(1, cell_len(marked))}")
 
 
 def _line_at(query: str, position: int) -> tuple[str, str]:
-    """Of a query of several lines the one with a position, and what stands before that in it."""
+    """Of a query of several lines what stands before a position in its line, and that line."""
     begin = query.rfind("\n", 0, position) + 1
     line = query[begin:].partition("\n")[0]
     return query[begin:position], line

@@ -18,6 +18,7 @@ from antflow_core.standard_streams import put_out, tell
 if TYPE_CHECKING:
     from antflow_core.link.inproc import InProcessRun
     from antflow_core.link.protocol import RunOutcome, RunSource
+    from antflow_core.recording import Recorder
 
 _HELP = """Run a pipeline script and print a summary line.
 
@@ -83,8 +84,8 @@ def run(
         source, interrupted = asyncio.run(_run(script, args or [], dashboard, record, overwrite=overwrite))
     except KeyboardInterrupt:  # the third Ctrl+C, where no code of the script was there to be broken into
         raise typer.Exit(INTERRUPTED) from None
-    if record is not None and source.recorder is not None and source.recorder.path != Path(record).absolute():
-        tell(f"Recorded into {source.recorder.path}")
+    if record is not None and source.recorder is not None:
+        _tell_where(source.recorder, record)
     raise typer.Exit(_report(source, interrupted=interrupted))
 
 
@@ -129,6 +130,12 @@ def _interruptible(source: RunSource) -> Iterator[list[int]]:
         yield presses
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would print a traceback of ours
+
+
+def _tell_where(recorder: Recorder, record: str) -> None:
+    """Name the file where somebody asked for a folder."""
+    if recorder.fault is None and recorder.path != Path(record).absolute():
+        tell(f"Recorded into {recorder.path}")
 
 
 def _report(source: InProcessRun, *, interrupted: bool) -> int:

@@ -55,8 +55,8 @@ _QUERY_HELP = """Ask a recording in SQL, with DuckDB: pip install 'antflow-desk[
     runs    number, name, started, ended
 
 Times are UTC; `seconds` of an event counts from the start of the first run, that of an item from its first
-event to its last; ids are texts. What changes data changes a copy. A table shows at most 100 rows; csv and
-jsonl give all.
+event to its last; ids are texts. What changes data changes a copy. A table shows at most 100 rows, as
+paragraphs where the terminal is too narrow for it; csv and jsonl give all.
 
 \b
 Examples:
@@ -88,7 +88,7 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")] = False,
 ) -> None:
     """Write a recording into a file of another format."""
-    with sentences():
+    with sentences(target=file):
         # Late, here as below, so that --help does not wait for numpy and rich.
         from antflow_core.cli.opening import progress_bar
         from antflow_core.export.targets import check_target
@@ -97,7 +97,7 @@ def export(
 
         target = Path(file)
         check_target(target, overwrite=overwrite)
-        if target.exists() and target.samefile(run):
+        if target.exists() and Path(run).exists() and target.samefile(run):
             raise RefusalError(f"{file} is what is to be exported; choose another name")
         with _source(run) as source:
             with progress_bar(f"Writing {target.name}", source.events) as advance:
@@ -116,8 +116,8 @@ def query(
         from antflow_core.cli.opening import progress_bar
         from antflow_core.export.optional import need
         from antflow_core.export.sql import SqlEvents
-        from antflow_core.reports.answers import WRITERS, answer_table
-        from antflow_core.reports.screen import show
+        from antflow_core.reports.answers import WRITERS, answer_report
+        from antflow_core.reports.screen import room, show
 
         need("duckdb", "Queries in SQL", "sql", Path(run))
         with ExitStack() as ending:
@@ -131,7 +131,7 @@ def query(
                     write_out(part)
                 return
             rows = [*islice(result.rows, _TABLE_ROWS + 1)]
-            show(answer_table(result.columns, rows[:_TABLE_ROWS]))
+            show(answer_report(result.columns, rows[:_TABLE_ROWS], room()))
             if len(rows) > _TABLE_ROWS:
                 tell(f"The first {_TABLE_ROWS} rows; --format csv or jsonl gives all")
 

@@ -10,24 +10,61 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from antflow_core.reports.screen import add_column, cell, make_table, one_line
+from antflow_core.reports.screen import COLUMN_GAP, add_column, cell, make_table, one_line
 
 _NUMBERS = (int, float, Decimal)
+_TEXT_CELLS = 12
+"""A text may be cut to so many cells."""
 
 
-def answer_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+def answer_report(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> RenderableType:
+    """A table, or a paragraph a row where a table of so many columns would show next to nothing of them."""
+    shown = [_Column(name, [row[place] for row in rows]) for place, name in enumerate(columns)]
+    needed = sum(column.least_width for column in shown) + COLUMN_GAP * (len(shown) - 1)
+    return _table(shown) if needed <= width else Group(*_paragraphs(shown, len(rows)))
+
+
+class _Column:
+    """What an answer has in one column, as text."""
+
+    def __init__(self, name: str, values: Sequence[Any]) -> None:
+        there = [value for value in values if value is not None]
+        self.name = one_line(name)
+        self.is_number = bool(there) and all(type(value) in _NUMBERS for value in there)
+        self.is_text = any(isinstance(value, str | list | dict) for value in there)
+        self.texts = [one_line(_text(value)) for value in values]
+
+    @property
+    def least_width(self) -> int:
+        """How many cells it needs to be of use."""
+        width = max(map(cell_len, (self.name, *self.texts)))
+        return min(width, max(_TEXT_CELLS, cell_len(self.name))) if self.is_text else width
+
+
+def _table(columns: Sequence[_Column]) -> Table:
     """A line a row; columns of numbers stand to the right."""
     table = make_table()
-    for place, name in enumerate(columns):
-        values = [row[place] for row in rows if row[place] is not None]
-        is_number = bool(values) and all(type(value) in _NUMBERS for value in values)
-        is_text = any(isinstance(value, str | list | dict) for value in values)
-        add_column(table, one_line(name), right=is_number, cut=is_text)
-    for row in rows:
-        table.add_row(*(cell(_text(value)) for value in row))
+    for column in columns:
+        add_column(table, column.name, right=column.is_number, cut=column.is_text)
+    for texts in zip(*(column.texts for column in columns), strict=True):
+        table.add_row(*map(cell, texts))
     return table
+
+
+def _paragraphs(columns: Sequence[_Column], count: int) -> Iterator[RenderableType]:
+    """A line a value; what a row does not have is left out."""
+    widest = max(cell_len(column.name) for column in columns)
+    for row in range(count):
+        if row:
+            yield Text()
+        for column in columns:
+            if column.texts[row]:
+                yield Text.assemble((f"{column.name:<{widest}}  ", "bold"), column.texts[row])
 
 
 def answer_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:

@@ -57,8 +57,7 @@ def _stage_rows(before: RunFigures, after: RunFigures) -> Iterator[_Row]:
 
 def _one_stage(name: str, old: StageFigures | None, new: StageFigures | None) -> Iterator[_Row]:
     if old is None or new is None:
-        places = (_ABSENT, "new") if old is None else ("gone", _ABSENT)
-        yield (f"{name}: stage", *places, Text())
+        yield f"{name}: stage", "", "", Text("new" if old is None else "gone")
         return
     rates = format_rate(old.rate), format_rate(new.rate)
     yield (f"{name}: rate", *rates, _change(old.rate, new.rate, 1))

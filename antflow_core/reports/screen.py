@@ -15,6 +15,8 @@ from antflow_core.standard_streams import finish_out
 
 _ANY_WIDTH: Final = 1_000_000
 _NARROW: Final = 100
+COLUMN_GAP: Final = 2
+"""Cells between two columns of a table."""
 _PADDING: Final = re.compile(r"[ \t]+$", re.MULTILINE)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 STATUS_STYLES: Final = {
@@ -36,6 +38,8 @@ def show(*parts: RenderableType) -> None:
         OSError: It is closed, full, or its reader has gone.
     """
     finish_out()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # ids, names and errors may hold what its encoding does not
     if sys.stdout.isatty():
         console = Console(highlight=False, markup=False, emoji=False)
         for part in parts:
@@ -63,9 +67,14 @@ def plain_text(*parts: RenderableType, width: int = _ANY_WIDTH) -> str:
     return _PADDING.sub("", target.getvalue())
 
 
+def room() -> int:
+    """How long a line may be: the width of the terminal; in a pipe there is no limit."""
+    return Console().width if sys.stdout is not None and sys.stdout.isatty() else _ANY_WIDTH
+
+
 def is_narrow() -> bool:
     """Whether reports go to a terminal that has no room for all columns of a table of events."""
-    return sys.stdout is not None and sys.stdout.isatty() and Console().width < _NARROW
+    return room() < _NARROW
 
 
 def make_table(*columns: str, right: tuple[str, ...] = (), cut: tuple[str, ...] = ()) -> Table:
@@ -76,7 +85,7 @@ def make_table(*columns: str, right: tuple[str, ...] = (), cut: tuple[str, ...] 
         cut: Columns to be cut where a terminal is not wide enough, one row a line all the same; their cells
             are made by `cell`. If none is, all of them are.
     """
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table = Table(box=None, padding=(0, COLUMN_GAP, 0, 0), pad_edge=False, header_style="bold")
     for column in columns:
         add_column(table, column, right=column in right, cut=column in cut)
     return table
