@@ -312,10 +312,14 @@ def _items(recording: RecordedRun, item_id: str, number: int | None) -> list[int
     """
     items = recording.log.items
     texts = items.texts(0, len(items))
-    found = [at for at, text in enumerate(texts) if text == item_id and number in (None, items.run_of(at))]
+    named = [at for at, text in enumerate(texts) if text == item_id]
+    found = [at for at in named if number in (None, items.run_of(at))]
     if found:
         return found
+    if named:
+        hint = f"; pipeline {items.run_of(named[0])} has one"
+    else:
+        like = [*dict.fromkeys(islice((text for text in texts if item_id in text), _LIKE + 1))]
+        hint = f"; similar: {', '.join(like[:_LIKE])}{', …' if len(like) > _LIKE else ''}" if like else ""
     where = recording.path.name if number is None else f"pipeline {number} of {recording.path.name}"
-    like = [*dict.fromkeys(islice((text for text in texts if item_id in text), _LIKE + 1))]
-    hint = f"; similar: {', '.join(like[:_LIKE])}{', …' if len(like) > _LIKE else ''}" if like else ""
     raise RefusalError(f"There is no item {item_id} in {where}{hint}")

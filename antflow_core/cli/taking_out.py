@@ -60,7 +60,7 @@ paragraphs where the terminal is too narrow for it; csv and jsonl give all.
 
 \b
 Examples:
-    antflow-core query day.antflow "SELECT * FROM items WHERE status = 'failed'"
+    antflow-core query day.antflow "FROM items WHERE status = 'failed'"
     antflow-core query day.antflow "
         SELECT id, seconds FROM items ORDER BY seconds DESC LIMIT 10"
     antflow-core query day.antflow "
