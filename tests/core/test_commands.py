@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -457,3 +460,49 @@ def test_the_help_of_each_command_has_examples_and_exit_codes(ask: Ask, command:
     assert f"\n      antflow-core {command} " in out
     assert "Exit codes:" in out
     assert max(map(len, out.splitlines())) <= 80
+
+
+# What help and README show
+
+
+def examples(text: str) -> list[list[str]]:
+    """The words of each call of `antflow-core` in a text, without what it is piped into."""
+    calls = re.findall(r"^ *(antflow-core (?:[^\n\"#]|\"[^\"]*\")*)", text, re.MULTILINE)
+    words = [shlex.split(call)[1:] for call in calls]
+    return [[*takewhile(lambda word: word not in ("|", ">"), call)] for call in words]
+
+
+@pytest.fixture
+def day(ask: Ask) -> Ask:
+    """Calls the command in a folder with the recordings that the examples speak of."""
+    tracker = StatusTracker()
+    for name in ("first", "second"):
+        run = Written(tracker.log, ("Fetch", "Parse"), STARTED_AT, name)
+        for item in (17, "order 17"):
+            run.event(0.5, item, "Fetch", "completed", 1, duration=0.25)
+    path = written(tracker, Path("day.antflow"))
+    for name in ("monday", "tuesday", "both", "orders"):
+        shutil.copy(path, f"{name}.antflow")
+    return ask
+
+
+@pytest.mark.parametrize("command", ["show", "events", "item", "errors", "compare", "export", "query"])
+def test_the_examples_in_the_help_work(day: Ask, command: str) -> None:
+    if command in ("export", "query"):
+        pytest.importorskip("duckdb")
+        pytest.importorskip("pyarrow")
+    calls = examples(day(command, "--help").out.partition("Examples:")[2])
+    assert len(calls) >= 2
+    for call in calls:
+        code, _, err = day(*call)
+        assert code == 0, (call, err)
+
+
+def test_the_commands_in_the_readme_work(day: Ask) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    first, *calls = examples(text.partition("## Record a run")[2].partition("\n## ")[0])
+    assert first[:2] == ["run", "--record"]
+    assert {call[0] for call in calls} >= {"show", "events", "export"}
+    for call in calls:
+        code, _, err = day(*call)
+        assert code == 0, (call, err)
