@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,10 @@ from antflow_core.standard_streams import discard_the_rest, finish_out, tell
 
 UNFINISHED = 1
 BAD_REQUEST = 2
-INTERRUPTED = 130
-"""What shells give for a program that Ctrl+C ended: 128 + SIGINT."""
+_SIGNALLED = 128
+"""What shells add to the number of the signal that ended a program."""
+INTERRUPTED = _SIGNALLED + 2
+"""Ctrl+C."""
 
 _EXIT_CODES = """
 \b
@@ -63,6 +66,24 @@ def sentences(query: str = "", *, target: str = "The output") -> Iterator[None]:
     except KeyboardInterrupt:
         discard_the_rest()
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def leaving_nothing() -> Iterator[None]:
+    """Leave the body by an exception where the process is told to end, so that unfinished files are removed."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    heeded = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]  # not under nohup
+    for number in heeded:
+        signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _leave(number: int, _: object) -> NoReturn:
+    raise SystemExit(_SIGNALLED + number)
 
 
 def tell_of_output(error: OSError, target: str = "The output") -> int:

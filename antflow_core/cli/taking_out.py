@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from antflow_core.cli.arguments import Format, FormatOption, RunArgument
-from antflow_core.cli.ending import RefusalError, sentences, with_exit_codes
+from antflow_core.cli.ending import RefusalError, leaving_nothing, sentences, with_exit_codes
 from antflow_core.standard_streams import put_out, tell, write_out
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")] = False,
 ) -> None:
     """Write a recording into a file of another format."""
-    with sentences(target=file):
+    with sentences(target=file), leaving_nothing():
         # Late, here as below, so that --help does not wait for numpy and rich.
         from antflow_core.cli.opening import progress_bar
         from antflow_core.export.targets import check_target
@@ -112,7 +112,7 @@ def query(
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Ask a recording in SQL."""
-    with sentences(sql):
+    with sentences(sql), leaving_nothing():
         from antflow_core.cli.opening import progress_bar
         from antflow_core.export.optional import need
         from antflow_core.export.sql import SqlEvents

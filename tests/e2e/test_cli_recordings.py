@@ -171,12 +171,15 @@ def test_an_export_takes_as_much_memory_for_many_events_as_for_a_few(large: Path
     assert open_run(tmp_path / "large.jsonl", whole=False).total_events == 499_950
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send to another process")
-def test_ctrl_c_leaves_nothing_of_an_export(large: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals to send to another process")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_of_an_export_that_is_told_to_end(
+    large: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     with start_python("-m", "antflow_core", "export", str(large), "out.sqlite", cwd=tmp_path) as process:
         while not [*tmp_path.iterdir()]:
             time.sleep(0.005)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, "", "")
+    assert (process.returncode, out, err) == (128 + number, "", "")
     assert [*tmp_path.iterdir()] == []
