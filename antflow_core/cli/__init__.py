@@ -4,7 +4,8 @@
 
     command       the command itself, what it says of itself, and its version
     running       run: a script, in this process
-    looking       show, events, item, errors, compare: recordings in the terminal
+    summing_up    show, errors, compare: recordings as a whole
+    listing       events, item: recordings event by event
     taking_out    export and query: recordings for other programs
     arguments     what several commands take
     opening       recordings opened, with a bar where that takes long
@@ -19,8 +20,9 @@ from typing import Final
 
 from antflow_core.cli.command import app
 from antflow_core.cli.ending import tell_of_output
-from antflow_core.cli.looking import add_to as add_looking
+from antflow_core.cli.listing import add_to as add_listing
 from antflow_core.cli.running import add_to as add_running
+from antflow_core.cli.summing_up import add_to as add_summing_up
 from antflow_core.cli.taking_out import add_to as add_taking_out
 
 __all__ = ["main"]
@@ -30,7 +32,8 @@ _OUTPUT_FAULTS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 # The order of the help.
 add_running(app)
-add_looking(app)
+add_summing_up(app)
+add_listing(app)
 add_taking_out(app)
 
 

@@ -70,9 +70,10 @@ def sentences(query: str = "", *, target: str = "The output") -> Iterator[None]:
 
 @contextmanager
 def leaving_nothing() -> Iterator[None]:
-    """Leave the body by an exception where the process is told to end, so that unfinished files are removed."""
+    """Leave the body by an exception where the process is told to end, so that no unfinished file stays."""
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    heeded = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]  # not under nohup
+    # Under nohup one of them is ignored, and stays so.
+    heeded = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     for number in heeded:
         signal.signal(number, _leave)
     try:
