@@ -5,14 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from antflow_core.export.event_tables import NAME_TABLES, RECORD_COLUMNS, name_rows, views
 from antflow_core.export.plain_values import duration_texts
 from antflow_core.export.source import EventSource
 
 _DURATION: Final = RECORD_COLUMNS.index("duration")
+_WIDTH: Final = 1 + len(RECORD_COLUMNS)
+_MARKS: Final = f"({', '.join('?' * _WIDTH)})"
+_TOGETHER: Final = 40
 _RECORDS: Final = """
 CREATE TABLE event_records (row INTEGER PRIMARY KEY, time REAL, item INTEGER, stage INTEGER, kind INTEGER,
                             attempt INTEGER, task INTEGER, worker INTEGER, duration REAL, error INTEGER)"""
@@ -56,14 +60,24 @@ def _write_records(
     connection: sqlite3.Connection, source: EventSource, advance: Callable[[int], None]
 ) -> None:
     connection.execute(_RECORDS)
-    marks = ", ".join("?" * (1 + len(RECORD_COLUMNS)))
-    insert = f"INSERT INTO event_records VALUES ({marks})"  # noqa: S608  marks
     for rows, records in source.blocks():
         columns = [records[name].tolist() for name in RECORD_COLUMNS]
         columns[_DURATION] = [float(text) if text else None for text in duration_texts(records["duration"])]
-        connection.executemany(insert, zip(rows.tolist(), *columns, strict=True))
+        _insert(connection, [*chain.from_iterable(zip(rows.tolist(), *columns, strict=True))])
         advance(len(rows))
     connection.execute(_INDEX)
+
+
+def _insert(connection: sqlite3.Connection, values: list[Any]) -> None:
+    """Add events whose values follow each other; many in a statement take two thirds of the time."""
+    begin = 0
+    for together in (_TOGETHER, 1):
+        width = together * _WIDTH
+        end = begin + (len(values) - begin) // width * width
+        marks = ", ".join([_MARKS] * together)
+        parts = (values[at : at + width] for at in range(begin, end, width))
+        connection.executemany(f"INSERT INTO event_records VALUES {marks}", parts)  # noqa: S608  marks
+        begin = end
 
 
 def _moment(seconds: str) -> str:

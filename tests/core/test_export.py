@@ -424,6 +424,19 @@ def test_each_event_is_told_of_once(large: Path, tmp_path: Path, suffix: str) ->
         assert len(told) > 1 or suffix == ".parquet"
 
 
+def test_large_tables_have_every_event_in_its_place(large: Path, tmp_path: Path) -> None:
+    with FileSource(large) as source:
+        export(source, tmp_path / "large.sqlite")
+    with closing(sqlite3.connect(tmp_path / "large.sqlite")) as database:
+        rows = database.execute("SELECT row, time, item, kind, error FROM event_records ORDER BY row")
+        told = [*zip(*rows, strict=True)]
+    log = open_run(large).log
+    records = log.columns(0, len(log))
+    assert told[0] == (*range(len(log)),)
+    for column, name in zip(told[1:], ("time", "item", "kind", "error"), strict=True):
+        assert column == (*records[name].tolist(),)
+
+
 # Sources
 
 
