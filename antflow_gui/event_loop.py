@@ -23,6 +23,8 @@ from typing import Any, cast
 import qasync
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimerEvent
 
+from antflow_gui.vector_registers import release_vector_registers
+
 logger = logging.getLogger("asyncio")
 
 SLICE_S = 0.004
@@ -329,6 +331,7 @@ class BatchedEventLoop(qasync.QEventLoop):  # type: ignore[misc]  # qasync has n
             self._pump.rest()
             return
         self._draining = self._awake = True
+        release_vector_registers()
         try:
             if self.time() >= self._armed_for:
                 self._arm()
