@@ -6,12 +6,13 @@ import asyncio
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from antflow_core import __version__
 from antflow_core.standard_streams import put_out, tell
+from antflow_gui.collecting import calm_collecting
 from antflow_gui.command_line import HELP, Options, UsageError, parse_command_line
 from antflow_gui.displays import why_no_display
 
@@ -49,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _choose_platform(options)
     except UsageError as error:
         return _refuse(str(error))
-    return _run(options)
+    with calm_collecting() as begin_collecting:
+        return _run(options, begin_collecting)
 
 
 def _refuse(message: str) -> int:
@@ -76,7 +78,7 @@ def _choose_platform(options: Options) -> None:
     tell(f"antflow-gui: {reason}, so the window stays offscreen")
 
 
-def _run(options: Options) -> int:
+def _run(options: Options, window_stands: Callable[[], None]) -> int:
     from PySide6.QtWidgets import QApplication  # late: --help and --version load no Qt
 
     from antflow_gui.event_loop import BatchedEventLoop
@@ -91,7 +93,7 @@ def _run(options: Options) -> int:
     loop = BatchedEventLoop(app)
     asyncio.set_event_loop(loop)
     try:
-        return loop.run_until_complete(_live(app, loop, options))
+        return loop.run_until_complete(_live(app, loop, options, window_stands))
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
@@ -120,7 +122,9 @@ def _build(app: QApplication, loop: BatchedEventLoop) -> AppContext:
     return AppContext(settings, theme, RunController(), Ticker(settings.interval_ms), monitor, faults)
 
 
-async def _live(app: QApplication, loop: BatchedEventLoop, options: Options) -> int:
+async def _live(
+    app: QApplication, loop: BatchedEventLoop, options: Options, window_stands: Callable[[], None]
+) -> int:
     """The app's life on its loop: build, show, do what the command line asks, wait, take down."""
     from antflow_gui.quit_signals import install_quit_signals
     from antflow_gui.windows.main_window import MainWindow
@@ -133,6 +137,7 @@ async def _live(app: QApplication, loop: BatchedEventLoop, options: Options) -> 
     context.faults.interrupt_requested.connect(window.close_at_once)
     try:
         window.show()
+        window_stands()
         return await _obey(window, context, options, closed)
     finally:
         restore_signals()
