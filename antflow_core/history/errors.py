@@ -87,16 +87,23 @@ def parts_of_traceback(type_name: str, message: str, traceback: str, places: Seq
 
 
 class _Texts(dict[str, int]):
-    """Distinct texts with an index each."""
+    """Distinct texts with an index each.
+
+    Attributes:
+        texts: Each at its index; empty where it was forgotten.
+        chars: How long they are together.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
+        self.chars = 0
         self._uses = array("i")
 
     def __missing__(self, text: str) -> int:
         index = self[text] = len(self.texts)
         self.texts.append(text)
+        self.chars += len(text)
         self._uses.append(0)
         return index
 
@@ -108,8 +115,9 @@ class _Texts(dict[str, int]):
         """One error less has the text; with the last it is forgotten."""
         self._uses[index] -= 1
         if not self._uses[index]:
-            del self[self.texts[index]]
-            self.texts[index] = ""
+            text, self.texts[index] = self.texts[index], ""
+            self.chars -= len(text)
+            del self[text]
 
 
 class ErrorTable:
@@ -190,6 +198,10 @@ class ErrorTable:
         parts = self.parts(index)
         return ErrorRecord(parts.type_name, parts.message, filled_traceback(parts))
 
+    def type_name(self, index: int) -> str:
+        """An error's class."""
+        return self._columns[0].texts[self._rows[index * 4]]
+
     def text(self, index: int) -> str:
         """What a search for words looks at: type and message."""
         types, messages = self._columns[:2]
@@ -210,7 +222,7 @@ class ErrorTable:
 
     def memory_bytes(self) -> int:
         """Texts with about 170 bytes of string head, list and dictionary entry each, and 200 for an error."""
-        texts = sum(len(text) + 170 for column in self._columns for text in column.texts)
+        texts = sum(column.chars + 170 * len(column.texts) for column in self._columns)
         return texts + 200 * len(self)
 
     def _template(self, links: list[Link]) -> str:
