@@ -9,13 +9,14 @@ from operator import itemgetter
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QTextBlockFormat, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from antflow_core.units import format_count, plural
 from antflow_gui.models.console_text import TerminalLines
-from antflow_gui.theme import Theme, mono_font, set_kind
+from antflow_gui.theme import Theme, mono_font, set_kind, ui_font
 from antflow_gui.views.empty_note import EmptyNote
 from antflow_gui.views.follow_tail import FollowTail
+from antflow_gui.views.text_cell import TextCell
 
 LINES_KEPT = 10_000
 _BATCH_MS = 50
@@ -54,7 +55,7 @@ class ConsoleView(QWidget):
         self.output = QPlainTextEdit()
         self.tail = FollowTail(self.output)
         self.note = EmptyNote(self.output.viewport())
-        self.count_label = QLabel()
+        self.count_label = TextCell(theme, ui_font(12), "text_secondary")
         self.follow_button = QPushButton("Following")
         self.copy_button = QPushButton("Copy all")
         self.clear_button = QPushButton("Clear")
@@ -78,7 +79,6 @@ class ConsoleView(QWidget):
         self.output.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
-        set_kind(self.count_label, "secondary")
         facts = QHBoxLayout()
         facts.setContentsMargins(14, 8, 12, 4)
         facts.addWidget(self.count_label, 1)
@@ -223,7 +223,7 @@ class ConsoleView(QWidget):
         words = plural(self._written, "line")
         if self.dropped > 0:
             words += f" · the first {format_count(self.dropped)} dropped, {format_count(LINES_KEPT)} are kept"
-        self.count_label.setText(words)
+        self.count_label.set_text(words)
         self.note.show_text("" if self._written or self._open_blocks else _EMPTY)
 
     @Slot(bool)

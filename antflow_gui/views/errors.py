@@ -25,10 +25,11 @@ from antflow_gui.models.errors import (
     ErrorsModel,
     GroupItemsModel,
 )
-from antflow_gui.theme import Theme, mono_font, set_kind
+from antflow_gui.theme import Theme, mono_font, set_kind, ui_font
 from antflow_gui.views.empty_note import EmptyNote
 from antflow_gui.views.error_delegate import ErrorDelegate
 from antflow_gui.views.row_choice import RowChoice
+from antflow_gui.views.text_cell import TextCell
 
 _ITEM_ROWS = "QListView::item { min-height: 22px; padding: 0 9px; }"
 _EMPTY = "No failures so far.\nErrors are grouped here by type and stage."
@@ -57,7 +58,7 @@ class ErrorsView(QWidget):
         self.model = model
         self._stale = False
         self._can_retry = False
-        self.summary_label = QLabel()
+        self.summary_label = TextCell(theme, ui_font(12), "text_secondary")
         self.groups = QListView()
         self.items_label = QLabel()
         self.items = QListView()
@@ -89,9 +90,7 @@ class ErrorsView(QWidget):
         self.items.setFont(mono_font(12))
         self.items.setStyleSheet(_ITEM_ROWS)
         self.items.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        set_kind(self.summary_label, "secondary")
         set_kind(self.items_label, "secondary")
-        self.summary_label.setContentsMargins(12, 10, 12, 6)
         self.items_label.setContentsMargins(12, 8, 12, 4)
         below = QVBoxLayout(self.items_panel)
         below.setContentsMargins(0, 0, 0, 0)
@@ -116,7 +115,10 @@ class ErrorsView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(1, 0, 1, 1)
         layout.setSpacing(0)
-        layout.addWidget(self.summary_label)
+        summary = QHBoxLayout()
+        summary.setContentsMargins(12, 10, 12, 6)
+        summary.addWidget(self.summary_label)
+        layout.addLayout(summary)
         layout.addWidget(splitter, 1)
 
     def set_can_retry(self, can_retry: bool) -> None:
@@ -151,7 +153,7 @@ class ErrorsView(QWidget):
         """Bring the words in line with the counts."""
         total, groups = self.model.total_failures, len(self.model.groups)
         self.note.show_text("" if total else _EMPTY)
-        self.summary_label.setText(f"{plural(total, 'failure')} in {plural(groups, 'group')}{self._share()}")
+        self.summary_label.set_text(f"{plural(total, 'failure')} in {plural(groups, 'group')}{self._share()}")
         self.summary_label.setVisible(bool(total))
         self._name_items()
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QIcon, QKeyEvent, QPainter, QPen, QPixmap, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from antflow_core.exceptions import QueryError
 from antflow_core.history.event_log import EventLog
 from antflow_core.units import format_count, plural
 from antflow_gui.models.events import LOG_ROW_ROLE, EventsModel
 from antflow_gui.models.query_text import asked_statuses, toggled_status
-from antflow_gui.theme import Theme, set_kind
+from antflow_gui.theme import Theme, set_kind, ui_font
 from antflow_gui.views.empty_note import EmptyNote
 from antflow_gui.views.event_menu import EventMenu
 from antflow_gui.views.event_table import EventTable
@@ -19,6 +19,7 @@ from antflow_gui.views.filter_chips import FilterChips
 from antflow_gui.views.query_fault import QueryFault
 from antflow_gui.views.row_choice import RowChoice
 from antflow_gui.views.search_box import SearchBox
+from antflow_gui.views.text_cell import TextCell
 
 _WIDE_ENOUGH_FOR_WORDS = 820
 _ICON, _ICON_GAP = 12, 3
@@ -50,7 +51,7 @@ class EventsView(QWidget):
         self._choosing = True
         self.search_box = SearchBox(theme, model.completions)
         self.chips = FilterChips(theme)
-        self.count_label = QLabel()
+        self.count_label = TextCell(theme, ui_font(12), "text_secondary")
         self.fault = QueryFault(theme)
         self._notice_time = QTimer(self)
         self.follow_button = QPushButton("Following")
@@ -69,7 +70,6 @@ class EventsView(QWidget):
         filters.setSpacing(8)
         filters.addWidget(self.search_box, 1)
         filters.addWidget(self.chips)
-        set_kind(self.count_label, "secondary")
         self._notice_time.setSingleShot(True)
         self._notice_time.setInterval(_NOTICE_MS)
         set_kind(self.follow_button, "link")
@@ -204,7 +204,7 @@ class EventsView(QWidget):
             match = f" · {format_count(shown)} match" if self.query else ""
             dropped = self.model.dropped_events
             gone = f" · {format_count(dropped)} older ones dropped" if dropped else ""
-            self.count_label.setText(plural(total, "event") + match + gone)
+            self.count_label.set_text(plural(total, "event") + match + gone)
         if shown:
             self.note.show_text("")
         elif self.query and total:
@@ -228,7 +228,7 @@ class EventsView(QWidget):
             words = f"Copied the first {format_count(copied)} of {format_count(selected)} selected rows"
         else:
             words = f"Copied {plural(copied, 'row')}"
-        self.count_label.setText(words)
+        self.count_label.set_text(words)
         self._notice_time.start()
 
     @Slot(bool)

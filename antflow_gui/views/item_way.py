@@ -49,7 +49,7 @@ class ItemWay(QWidget):
 
     def show_way(self, history: ItemHistory) -> None:
         """Paint an item's spans; one that goes on reaches to now."""
-        run = history.run
+        run, stages_before = history.run, self._stages
         self._stages = run.stages if run is not None else ()
         self._spans = history.spans()
         ends = [span.end_s for span in self._spans if span.end_s is not None]
@@ -57,7 +57,8 @@ class ItemWay(QWidget):
             ends.append(time.time() - run.started_at)
         self._until_s = max(ends, default=0.0)
         self.setAccessibleDescription("; ".join(self._words(span) for span in self._spans))
-        self.updateGeometry()
+        if self._stages != stages_before:
+            self.updateGeometry()
         self.update()
 
     def sizeHint(self) -> QSize:

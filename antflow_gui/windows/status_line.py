@@ -29,8 +29,8 @@ class StatusLine(QStatusBar):
         self._monitor = monitor
         self._fault: Fault | None = None
         self._fault_counts: dict[tuple[str, str], int] = {}
-        self.lateness = self._label()
-        self.events = self._label()
+        self.lateness = self._label(widest="Loop late p99 8,888 ms")
+        self.events = self._label(widest="88,888,888 events in 8.88 GB")
         self.hold = self._label()
         self.fault_button = QPushButton()
         set_kind(self.fault_button, "link")
@@ -40,9 +40,13 @@ class StatusLine(QStatusBar):
         self.fault_button.clicked.connect(self._request_fault)
         monitor.loop_held.connect(self.show_hold)
 
-    def _label(self, text: str = "", *, permanent: bool = False) -> QLabel:
+    def _label(self, text: str = "", *, widest: str = "", permanent: bool = False) -> QLabel:
+        """A label; one whose text changes at each tick has a fixed size, or each lays out the window."""
         label = QLabel(text)
         set_kind(label, "secondary")
+        if widest:
+            label.ensurePolished()
+            label.setFixedSize(label.fontMetrics().horizontalAdvance(widest), label.sizeHint().height())
         if permanent:
             self.addPermanentWidget(label)
         else:

@@ -75,7 +75,7 @@ def test_output_comes_in_batches(view: ConsoleView, qtbot: QtBot) -> None:
         pass
     assert changed.args == [3]
     assert view.output.toPlainText() == "one\ntwo\nthree"
-    assert view.count_label.text() == "3 lines"
+    assert view.count_label.text == "3 lines"
     assert not view.note.isVisible()
 
 
@@ -104,7 +104,7 @@ def test_old_lines_are_dropped_and_counted(view: ConsoleView) -> None:
     lines = view.text().splitlines()
     assert (len(lines), lines[0]) == (LINES_KEPT, "25")
     assert view.dropped == 25
-    assert view.count_label.text() == "10,025 lines · the first 25 dropped, 10,000 are kept"
+    assert view.count_label.text == "10,025 lines · the first 25 dropped, 10,000 are kept"
 
 
 def test_a_flood_is_shown_in_turns_and_ends_with_the_newest_line(view: ConsoleView, qtbot: QtBot) -> None:

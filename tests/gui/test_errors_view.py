@@ -52,7 +52,7 @@ def test_failures_are_grouped_by_type_and_stage_the_largest_first(view: ErrorsVi
     assert view.model.detail(view.model.groups[0]).startswith("in Parse · 50 % of failures · 0:00.")
     assert view.model.groups[1].message == "first"
     assert not view.note.isVisible()
-    assert view.summary_label.text() == "4 failures in 3 groups · 100.0 % of items failed"
+    assert view.summary_label.text == "4 failures in 3 groups · 100.0 % of items failed"
 
 
 def test_a_retried_attempt_is_no_failure(view: ErrorsView) -> None:

@@ -58,10 +58,10 @@ def test_typing_filters_after_a_pause_and_escape_clears(view: EventsView, qtbot:
         QTest.keyClicks(view.search_box, "status:failed")
     assert changed.args == ["status:failed"]
     assert view.model.rowCount() == 2
-    assert view.count_label.text() == "66 events · 2 match"
+    assert view.count_label.text == "66 events · 2 match"
     QTest.keyClick(view.search_box, Qt.Key.Key_Escape)
     assert (view.query, view.model.rowCount()) == ("", 66)
-    assert view.count_label.text() == "66 events"
+    assert view.count_label.text == "66 events"
 
 
 def test_return_applies_at_once(view: EventsView, qtbot: QtBot) -> None:
@@ -188,7 +188,7 @@ def test_copying_takes_all_selected_rows_with_their_names(view: EventsView, qtbo
     lines = QGuiApplication.clipboard().text().splitlines()
     assert lines[0].split("\t") == list(COLUMN_NAMES)
     assert [line.split("\t")[ITEM] for line in lines[1:]] == ["broken", "late"]
-    assert view.count_label.text() == "Copied 2 rows"
+    assert view.count_label.text == "Copied 2 rows"
 
 
 def test_the_context_menu_filters_by_what_the_row_says(view: EventsView, qtbot: QtBot) -> None:
@@ -214,7 +214,7 @@ def test_the_context_menu_filters_by_what_the_row_says(view: EventsView, qtbot: 
 def test_a_task_events_row_is_filtered_by_its_event(view: EventsView, qtbot: QtBot) -> None:
     view.set_history(_run_with_failures().log)
     view.set_query("event:fail")
-    assert view.count_label.text() == "70 events · 2 match"
+    assert view.count_label.text == "70 events · 2 match"
     place = view.table.visualRect(view.model.index(0, ITEM)).center()
     view.table.customContextMenuRequested.emit(place)
     assert view.menu.by_status_action.text() == "Filter by event fail"
@@ -267,7 +267,7 @@ def test_what_a_limited_log_has_dropped_is_counted(view: EventsView) -> None:
     for number in range(CHUNK_ROWS):
         run.complete(number)
     view.refresh()
-    assert view.count_label.text() == "32,768 events · 16,384 older ones dropped"
+    assert view.count_label.text == "32,768 events · 16,384 older ones dropped"
     assert view.chips.chips["completed"].count == view.model.event_counts()["completed"]
 
 
