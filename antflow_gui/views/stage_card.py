@@ -74,13 +74,15 @@ class StageCard(QWidget):
             self.sparkline.append(stage.rate)
         if stage == self._last:
             return
+        workers_before = self._last.workers if self._last is not None else -1
         self._last = stage
         ended = stage.done + stage.failed
         self.rate_text.set_text(_rate_words(stage, ended))
         self.bar.set_parts([("completed", stage.done), ("failed", stage.failed)], stage.total)
         self._show_counts(ended, stage.total)
         self.cells.set_workers(stage.busy, stage.workers)
-        self.workers_text.reserve("88/88", f"{stage.workers}/{stage.workers}")
+        if stage.workers != workers_before:
+            self.workers_text.reserve("88/88", f"{stage.workers}/{stage.workers}")
         self.workers_text.set_text(f"{stage.busy}/{stage.workers}" if stage.workers else "–")
         self.remove_action.setEnabled(stage.workers > 1)
         self._show_failures(stage)

@@ -17,7 +17,8 @@ class TextCell(QWidget):
     """Shows one line in a colour of the theme.
 
     Unlike a `QLabel` a change of text costs one repaint of its own rectangle and no layout, which counts
-    where dozens of numbers change several times a second.
+    where dozens of numbers change several times a second. It is measured as it is painted, so that a cell out
+    of sight costs nothing.
 
     Args:
         theme: Where the colour comes from.
@@ -42,7 +43,7 @@ class TextCell(QWidget):
         self._alignment = alignment | Qt.AlignmentFlag.AlignVCenter
         self._choices: tuple[str, ...] = ("",)
         self._reserved = 0
-        self._shown = ""
+        self._shown: str | None = ""
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     @property
@@ -57,7 +58,7 @@ class TextCell(QWidget):
             return
         self._choices = choices
         self.setAccessibleName(text)
-        self._fit()
+        self._shown = None
         self.update()
 
     def set_role(self, role: str) -> None:
@@ -77,9 +78,14 @@ class TextCell(QWidget):
         """The width the whole text needs."""
         return self._metrics.horizontalAdvance(self.text) + 1
 
-    def _fit(self) -> None:
-        self._shown = _fitting(self._choices, self._metrics, self.width())
-        self.setToolTip(self.text if self._shown != self.text else "")
+    def _fitted(self) -> str:
+        """What there is room for; the whole text is in the tool tip then."""
+        if self._shown is None:
+            self._shown = _fitting(self._choices, self._metrics, self.width())
+            whole = self.text if self._shown != self.text else ""
+            if whole != self.toolTip():
+                self.setToolTip(whole)
+        return self._shown
 
     def sizeHint(self) -> QSize:
         return QSize(self._reserved or self.text_width(), self._metrics.height())
@@ -88,13 +94,13 @@ class TextCell(QWidget):
         return QSize(self._reserved, self._metrics.height())
 
     def resizeEvent(self, _event: QResizeEvent) -> None:
-        self._fit()
+        self._shown = None
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setFont(self._font)
         painter.setPen(self._theme.color(self._role))
-        painter.drawText(self.rect(), self._alignment, self._shown)
+        painter.drawText(self.rect(), self._alignment, self._fitted())
 
 
 def _fitting(choices: Sequence[str], metrics: QFontMetrics, width: int) -> str:

@@ -170,6 +170,7 @@ def test_a_narrow_window_cuts_words_before_figures(header: RunHeader) -> None:
     header.show_run("a_script_with_a_rather_long_name.py", "in the app · " * 9, RunState.RUNNING, progress)
     assert header.minimumSizeHint().width() <= 1024 - 32
     header.resize(1024 - 32, 44)
+    header.grab()  # a cell measures its text as it is painted
     assert header.note_text.toolTip() == "in the app · " * 9
     assert header.rate_text.toolTip() == ""
 
