@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QFontMetrics, QResizeEvent
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -85,14 +85,16 @@ class FlowView(QWidget):
 
     def set_can_change_workers(self, can_change: bool) -> None:
         """Say whether stages can be given more or fewer workers now."""
-        self._can_change_workers = can_change
-        for card in self.cards:
-            card.set_can_change_workers(can_change)
+        if can_change != self._can_change_workers:
+            self._can_change_workers = can_change
+            for card in self.cards:
+                card.set_can_change_workers(can_change)
 
     def _show_sentence(self, bottleneck: Bottleneck | None) -> None:
         text = bottleneck.sentence if bottleneck is not None else ""
-        self.sentence.set_text(text)
-        self.sentence.setMaximumWidth(QFontMetrics(ui_font(13)).horizontalAdvance(text) + 2)
+        if text != self.sentence.text:
+            self.sentence.set_text(text)
+            self.sentence.setMaximumWidth(self.sentence.text_width() + 1)
         self.remedy.setVisible(bottleneck is not None and self._can_change_workers)
         if bottleneck is not None:
             stage = self._stages[bottleneck.index]
