@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy
 import pyqtgraph
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import QRectF, Qt, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
@@ -35,9 +35,10 @@ class ThroughputPlot(QFrame):
         self._theme = theme
         self._names: tuple[str, ...] = ()
         self._samples: deque[tuple[float, tuple[float, ...]]] = deque()
-        self._curves: list[pyqtgraph.PlotCurveItem] = []
+        self._curves: list[_Curve] = []
         self._span_s = -1.0
         self._top = 0.0
+        self._ground = QRectF()  # what the axes cover
         self.legend = CurveLegend(theme)
         # Put together by hand: a PlotItem comes with seven menus that nobody owns and nothing here opens.
         self.plot = pyqtgraph.GraphicsLayoutWidget()
@@ -70,7 +71,7 @@ class ThroughputPlot(QFrame):
         for curve in self._curves:
             self._view.removeItem(curve)
         self._names = tuple(names)
-        self._curves = [pyqtgraph.PlotCurveItem(connect="finite", antialias=True) for _ in names]
+        self._curves = [_Curve(self._ground) for _ in names]
         for curve in self._curves:
             self._view.addItem(curve, ignoreBounds=True)
         self._color_curves()
@@ -114,6 +115,7 @@ class ThroughputPlot(QFrame):
         """Let the time axis cover these seconds before now; zero, for no samples, leaves it unlabelled."""
         if span_s != self._span_s:
             self._span_s = span_s
+            self._fit_curves()
             self._view.setXRange(-span_s or -1.0, 0.0, padding=0)
             self._times.setTicks([time_ticks(span_s) if span_s else []])
 
@@ -126,8 +128,15 @@ class ThroughputPlot(QFrame):
         """Let the value axis end at the first half step above `wanted`; without rates it is unlabelled."""
         step = value_step(wanted) if wanted > 0 else 1.0
         self._top = step * max(1.0, numpy.ceil(wanted / step * 2) / 2)
+        self._fit_curves()
         self._view.setYRange(0.0, self._top, padding=0)
         self._values.setTicks([value_ticks(step, self._top) if wanted > 0 else []])
+
+    def _fit_curves(self) -> None:
+        """Tell the curves what the axes cover."""
+        for curve in self._curves:
+            curve.prepareGeometryChange()
+        self._ground.setCoords(-self._span_s or -1.0, 0.0, 0.0, self._top)
 
     def _set_up_plot(self) -> None:
         plot, view = self.plot, self._view
@@ -197,3 +206,21 @@ class ThroughputPlot(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.empty_label.setGeometry(self.plot.rect())
+
+
+class _Curve(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has no types
+    """A curve for which Qt need not know where in its plot it lies.
+
+    pyqtgraph looks for the bounds of all samples at each paint, which for fifty curves takes longer than to
+    paint them.
+
+    Args:
+        ground: What the axes cover; it changes with them.
+    """
+
+    def __init__(self, ground: QRectF) -> None:
+        self._ground = ground
+        super().__init__(connect="finite", antialias=True)
+
+    def boundingRect(self) -> QRectF:
+        return self._ground
