@@ -2,24 +2,27 @@
 
 The script takes the CPU time of its thread from its pipeline's start to its end: in the app that holds all
 that the window costs meanwhile, and it says the same on a busy machine. A heartbeat every 10 ms tells how
-late the app's loop is while the run lasts; that does depend on what else the machine does.
+late the app's loop is while the run lasts; that does depend on what else the machine does. What the views
+cost at each tick is told for some other pipelines too, which ask more of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.child import in_child, run_process
-from tests.bench.rounds import Spread, Table, at_least, at_most, interleave, read_options
+from tests.bench.rounds import Spread, Table, at_least, at_most, interleave, read_options, stopwatch
 
 if TYPE_CHECKING:
     from antflow_gui.command_line import Options
@@ -28,6 +31,11 @@ if TYPE_CHECKING:
 
 BEAT_MS = 10
 _SETTLE_S = 0.5
+_FIRST_TICKS = 2
+"""Before a run shows its stages, and when it does."""
+_TICK_MS = 20
+"""Four times a second: a twelfth of the time, and nothing anybody sees."""
+_OTHER_ROUNDS = 3
 
 SCRIPT = """
 import asyncio
@@ -43,12 +51,48 @@ async def suspend_once(value):
     return value
 
 
+async def fail_one_in_ten(value):
+    await asyncio.sleep(0)
+    if value % 10 == 9:
+        raise ValueError(f"order {value} has no address")
+    return value
+
+
 async def main():
-    pipeline = Pipeline([Stage(f"Stage {index}", 10, [suspend_once]) for index in range(3)])
+    answer, first = sys.argv[1:3]
+    items, pipelines, stages, workers = map(int, sys.argv[3:])
+    tasks = [globals()[first], *[suspend_once] * (stages - 1)]
+    made = [
+        Pipeline([Stage(f"Stage {at}", workers, [task], task_attempts=1) for at, task in enumerate(tasks)])
+        for _ in range(pipelines)
+    ]
     began = time.thread_time()
-    await pipeline.run(range(int(sys.argv[1])))
-    Path(sys.argv[2]).write_text(str(time.thread_time() - began))
+    await asyncio.gather(*(pipeline.run(range(items // pipelines)) for pipeline in made))
+    Path(answer).write_text(str(time.thread_time() - began))
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the script is to run; items are shared between the pipelines."""
+
+    items: int
+    pipelines: int = 1
+    stages: int = 3
+    workers: int = 10
+    first_task: str = "suspend_once"
+
+    def arguments(self, answer: Path) -> list[str]:
+        """The script's."""
+        counts = (self.items, self.pipelines, self.stages, self.workers)
+        return [str(answer), self.first_task, *map(str, counts)]
+
+
+_OTHERS = {
+    "one item in ten fails, each with a message of its own": Shape(60_000, first_task="fail_one_in_ten"),
+    "50 stages × 20 workers": Shape(5_000, stages=50, workers=20),
+    "8 pipelines of 4 stages × 10 workers at once": Shape(60_000, pipelines=8, stages=4),
+}
 
 
 @contextmanager
@@ -61,19 +105,19 @@ def a_home() -> Iterator[dict[str, str]]:
         yield {"QT_QPA_PLATFORM": "offscreen", **folders}
 
 
-def headless(items: int) -> float:
+def headless(shape: Shape) -> float:
     """What the pipeline takes under the command, in seconds."""
     with tempfile.TemporaryDirectory() as folder:
         script, answer = _write_script(folder)
-        run_process([sys.executable, "-m", "antflow_core", "run", str(script), str(items), str(answer)])
+        run_process([sys.executable, "-m", "antflow_core", "run", str(script), *shape.arguments(answer)])
         return float(answer.read_text(encoding="utf-8"))
 
 
-def in_app(items: int, lateness_ms: list[dict[str, float]]) -> float:
-    """What the pipeline takes in the app, in seconds; adds what the heartbeat told."""
+def in_app(shape: Shape, told: list[dict[str, float]]) -> float:
+    """What the pipeline takes in the app, in seconds; adds what `run_app` told."""
     with tempfile.TemporaryDirectory() as folder, a_home() as env:
         script, answer = _write_script(folder)
-        lateness_ms.append(in_child(run_app, str(script), str(items), str(answer), env=env))
+        told.append(in_child(run_app, str(script), *shape.arguments(answer), env=env))
         return float(answer.read_text(encoding="utf-8"))
 
 
@@ -87,11 +131,13 @@ def run_app(script: str, *args: str) -> dict[str, float]:
     """Run a script in the real app, in this process, with all panels in sight.
 
     Returns:
-        By how many milliseconds the heartbeat came too late: ``p99`` and ``max``.
+        By how many milliseconds the heartbeat came too late: ``p99`` and ``max``; and how many the views took
+        at a tick, painting included, once they were all there: ``tick``, CPU time.
     """
     from antflow_gui import app  # late, as in the app itself: the other process loads no Qt
 
     late_ms: list[float] = []
+    ticks_ms: list[float] = []
     obey = app._obey
 
     async def obey_watched(
@@ -101,6 +147,7 @@ def run_app(script: str, *args: str) -> dict[str, float]:
         open_all_panels(window)
         await asyncio.sleep(_SETTLE_S)  # no run starts before its window has been painted
         context.ticker.ticked.connect(partial(_choose_an_item, window, context))
+        _time_ticks(window, context, ticks_ms)
         with _heartbeat(context, late_ms):
             return await obey(window, context, options, closed)
 
@@ -108,7 +155,11 @@ def run_app(script: str, *args: str) -> dict[str, float]:
     code = app.main(["--exit-when-done", script, *args])
     assert code == 0, f"the app ended with {code}"
     late_ms.sort()
-    return {"p99": late_ms[math.ceil(len(late_ms) * 0.99) - 1], "max": late_ms[-1], "beats": len(late_ms)}
+    return {
+        "p99": late_ms[math.ceil(len(late_ms) * 0.99) - 1],
+        "max": late_ms[-1],
+        "tick": statistics.median(ticks_ms[_FIRST_TICKS:]),
+    }
 
 
 def open_all_panels(window: Any) -> None:
@@ -131,6 +182,20 @@ def _choose_an_item(window: Any, context: AppContext) -> None:
     if history is not None and history.item_count and not getattr(window, "bench_chose", False):
         window.bench_chose = True
         window._show_item(0)
+
+
+def _time_ticks(window: MainWindow, context: AppContext, ticks_ms: list[float]) -> None:
+    """Note what each refresh of the window takes, with what it leaves to be laid out and painted."""
+    from PySide6.QtCore import QCoreApplication
+
+    def refresh() -> None:
+        with stopwatch(time.thread_time) as elapsed:
+            window.refresh()
+            QCoreApplication.sendPostedEvents()
+        ticks_ms.append(elapsed() * 1000)
+
+    context.ticker.ticked.disconnect(window.refresh)
+    context.ticker.ticked.connect(refresh)
 
 
 @contextmanager
@@ -164,18 +229,26 @@ def main() -> None:
     """Measure, and show."""
     options = read_options(__doc__, rounds=(7, 3), items=(200_000, 60_000))
     table = Table("In the app: the same pipeline, all panels open, beside headless", options.markdown)
-    late: list[dict[str, float]] = []
+    told: list[dict[str, float]] = []
+    shape = Shape(options.items)
     rounds = interleave(
-        {"headless": partial(headless, options.items), "in app": partial(in_app, options.items, late)},
-        options.rounds,
+        {"headless": partial(headless, shape), "in app": partial(in_app, shape, told)}, options.rounds
     )
     table.add("in the app, items/s beside headless", rounds.ratio("headless", "in app"), "×", at_least(0.8))
     for name, words, limit in (("p99", "1 in 100 later than", 33), ("max", "latest", 100)):
-        spread = Spread.of([figures[name] for figures in late])
+        spread = Spread.of([figures[name] for figures in told])
         table.add(f"meanwhile, a 10 ms heartbeat: {words}", spread, "ms", at_most(limit))
     for name in ("headless", "in app"):
         each = rounds.spread(name).times(1e6 / options.items / 3)
         table.add(f"{name}, an item and stage", each, "µs")
+    ticks = Spread.of([figures["tick"] for figures in told])
+    table.add("CPU time of a tick, painting included: 3 stages × 10 workers", ticks, "ms", at_most(_TICK_MS))
+    for words, other in _OTHERS.items():
+        told = []
+        for _ in range(_OTHER_ROUNDS):
+            in_app(other, told)
+        ticks = Spread.of([figures["tick"] for figures in told])
+        table.add(f"  {words}", ticks, "ms", at_most(_TICK_MS))
 
 
 if __name__ == "__main__":
