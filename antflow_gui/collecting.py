@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_SELDOMER = 2
+_SELDOMER = 3
 """A full collection comes when so many times as much is new as Python's own setting says."""
 
 
@@ -16,9 +16,9 @@ def calm_collecting() -> Iterator[Callable[[], None]]:
 
     A full collection looks at every object while nothing is painted and no task goes on. The app's own, about
     80,000, took 40 ms of each such pause and stay to the end: they are frozen, which leaves the script's.
-    These are the script's to keep or let go; full collections through them come half as often, so that they
-    stay below one in a hundred moments also where a run keeps a result of each item. Python's rule that a
-    quarter of what there is must be new holds as ever, so what garbage can pile up is bounded.
+    Full collections through these come a third as often: where a fast run keeps a result of each item, every
+    four seconds and no longer every one. Python's rule that a quarter of what there is must be new holds as
+    ever, so what can pile up in between is bounded, by 200,000 objects or that quarter.
 
     Gives what is to be called once the window stands. At the end all is as it was.
     """
