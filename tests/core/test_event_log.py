@@ -276,6 +276,17 @@ def test_memory_is_near_the_size_of_the_records() -> None:
     assert 32 <= log.memory_bytes / len(log) < 40
 
 
+def test_the_texts_of_errors_count_until_they_are_forgotten() -> None:
+    log = log_with_run()
+    kept = log.errors.index(ValueError("is of no use"))
+    before = log.memory_bytes
+    long = log.errors.index(ValueError("x" * 1_500))
+    assert log.memory_bytes - before > 1_500
+    log.errors.forget(long)
+    assert log.memory_bytes - before < 1_000
+    assert log.errors.type_name(kept) == log.errors.type_name(long) == "ValueError"
+
+
 def test_numpy_is_not_loaded_by_recording_and_simple_answers() -> None:
     code = (
         "import sys\n"
