@@ -14,6 +14,7 @@
     dropping      what leaves with the oldest chunk of a limited log
     answers       events as the public types
     figures       what a run comes to: stages, rates, percentiles, errors grouped
+    standing      a pipeline's counts as it would tell them itself
     item_texts    finding items by the text of their ids
     text_index    finding a text among many short ones
     text_pattern  what a text has to look like

@@ -18,7 +18,15 @@ from antflow_core.engine.statistics import error_text
 from antflow_core.exceptions import PipelineError, RunFileError, ScriptError
 from antflow_core.history.event_log import EventLog
 from antflow_core.link.capture import OutputListener, captured_output
-from antflow_core.link.protocol import PipelineView, RunOutcome, RunState, counted
+from antflow_core.link.protocol import (
+    EVERY_ACT,
+    Act,
+    PipelineView,
+    Recording,
+    RunOutcome,
+    RunState,
+    counted,
+)
 from antflow_core.link.retries import Retried, Retries, RetryWish
 from antflow_core.link.watched import WatchedPipeline
 from antflow_core.pipeline import Pipeline
@@ -43,13 +51,17 @@ class InProcessRun:
             made because there is one, the script is not run. It is closed with the script's end, so what is
             retried afterwards is not in it.
         overwrite: Replace a run file that is there.
+        max_events: How many events the run's own tracker holds at most, as for `StatusTracker`.
 
     Attributes:
+        acts: All there are.
         path: The script.
         state: Where the run stands.
         outcome: How the run came out, what was retried after its end included; None before its end.
         recorder: What writes the run file, from the beginning of the run on.
     """
+
+    acts: frozenset[Act] = EVERY_ACT
 
     def __init__(
         self,
@@ -59,6 +71,7 @@ class InProcessRun:
         on_output: OutputListener | None = None,
         record: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
+        max_events: int | None = None,
     ) -> None:
         self.state = RunState.READY
         self.outcome: RunOutcome | None = None
@@ -68,7 +81,7 @@ class InProcessRun:
         self._on_output = on_output
         self._record = record
         self._overwrite = overwrite
-        self._tracker = StatusTracker()
+        self._tracker = StatusTracker(max_events=max_events)
         self._watched: list[WatchedPipeline] = []
         self._mirrored: dict[int, tuple[EventLog, Callable[[], None]]] = {}
         self._task: asyncio.Task[BaseException | None] | None = None
@@ -86,6 +99,11 @@ class InProcessRun:
     def pipelines(self) -> list[PipelineView]:
         """Every pipeline the script has started, in order of start."""
         return [watched.view() for watched in self._watched]
+
+    @property
+    def recording(self) -> Recording | None:
+        """The run file that is made of it; None where none was asked for, and before the run has begun."""
+        return None if self.recorder is None else Recording(self.recorder.path, self.recorder.fault)
 
     @property
     def paused(self) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from antflow_core.types import DashboardSnapshot
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class RunState(StrEnum):
-    """Where a run stands: ``FINISHED`` even if items failed, ``FAILED`` if the script raised or could not."""
+    """Where a run stands: ``FINISHED`` even if items failed, ``FAILED`` if the script raised or could not.
+
+    ``BROKEN_OFF`` is a recording that ends before its run did, so that nobody knows how that ended.
+    """
 
     READY = "ready"
     RUNNING = "running"
@@ -23,11 +27,38 @@ class RunState(StrEnum):
     FINISHED = "finished"
     STOPPED = "stopped"
     FAILED = "failed"
+    BROKEN_OFF = "broken off"
 
     @property
     def is_over(self) -> bool:
         """Whether nothing will happen any more."""
-        return self in (RunState.FINISHED, RunState.STOPPED, RunState.FAILED)
+        return self in (RunState.FINISHED, RunState.STOPPED, RunState.FAILED, RunState.BROKEN_OFF)
+
+
+class Act(StrEnum):
+    """What a viewer may ask of a run beside letting it run; a recorded one cannot do any of it."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+    RETRY = "retry"
+    SET_WORKERS = "set workers"
+    CANCEL_ITEM = "cancel an item"
+
+
+EVERY_ACT: Final = frozenset(Act)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The run file that is made of a run.
+
+    Attributes:
+        path: The file.
+        fault: Why nothing more is written to it, one sentence; None where all is well.
+    """
+
+    path: Path
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +86,7 @@ class PipelineView:
         name: How to call it: its stages, ``Fetch → Parse → Save``.
         snapshot: Fresh while it runs, the last one after that.
         paused: Its workers take nothing new, by the wish of a viewer or of the script.
+        lasted_s: Seconds from its start to its end; None while it runs, and where that is not known.
     """
 
     run: int
@@ -63,6 +95,7 @@ class PipelineView:
     snapshot: DashboardSnapshot
     ended: bool
     paused: bool = False
+    lasted_s: float | None = None
 
 
 def counted(pipelines: Iterable[PipelineView]) -> tuple[int, int, int]:
@@ -103,7 +136,14 @@ class RunOutcome:
 
 
 class RunSource(Protocol):
-    """A run that can be watched. Everything is called on the loop's thread."""
+    """A run that can be watched. Everything is called on the loop's thread.
+
+    What is not among its `acts` raises `PipelineError`, so that a viewer offers only what can be done.
+    """
+
+    @property
+    def acts(self) -> frozenset[Act]:
+        """What can be asked of it at all, whether or not it makes sense at the moment."""
 
     @property
     def log(self) -> EventLog:
@@ -119,6 +159,10 @@ class RunSource(Protocol):
 
     def pipelines(self) -> list[PipelineView]:
         """Every pipeline the run started, in order of start; O(stages + workers) for each that still runs."""
+
+    @property
+    def recording(self) -> Recording | None:
+        """The run file that is made of it; None where none was asked for."""
 
     @property
     def paused(self) -> bool:

@@ -94,7 +94,10 @@ class WatchedPipeline:
         """How it stands now."""
         pipeline = self._pipeline
         if pipeline is None:
-            return PipelineView(self.run_number(), self.name(), self._stages, self._last, ended=True)
+            run = self.run_number()
+            return PipelineView(
+                run, self.name(), self._stages, self._last, ended=True, lasted_s=self._lasted_s(run)
+            )
         stages, snapshot = _stage_views(pipeline), pipeline.get_dashboard_snapshot()
         return PipelineView(
             self.run_number(), self.name(), stages, snapshot, ended=False, paused=pipeline.paused
@@ -141,6 +144,11 @@ class WatchedPipeline:
     def name(self) -> str:
         """How to call it."""
         return " → ".join(stage.name for stage in self._stages)
+
+    def _lasted_s(self, run: int) -> float | None:
+        """How long it took; None where its events are not in the viewer's log, or it has not ended there."""
+        record = self._log.run_record(run) if run else None
+        return None if record is None or record.ended_at is None else record.ended_at - record.started_at
 
     def _note_run(self, pipeline: Pipeline) -> None:
         """Note which run of which log this is; the pipeline tells when its recorder has begun."""
