@@ -11,6 +11,11 @@ def format_count(count: int) -> str:
     return f"{count:,}"
 
 
+def short_count(count: int) -> str:
+    """A count where there is little room: ``41,204``, ``5.2 M``."""
+    return f"{_digits(count / 1e6)} M" if count >= 999_500 else format_count(count)
+
+
 def format_duration(seconds: float) -> str:
     """A duration in the unit a person would choose: ``87 ms``, ``6.4 s``, ``3 min 12 s``, ``2 h 5 min``."""
     if seconds < 0.0009995:

@@ -102,25 +102,37 @@ class ReplayedRun:
         return 1.0 if self.file.is_whole else self.log.next_row / max(self.file.total_events, 1)
 
     @property
+    def began_at(self) -> float:
+        """When the run began, in Unix seconds: with its recording, unless that was made of earlier events."""
+        return min(self.info.started_at, self.log.started_at or self.info.started_at)
+
+    @property
     def elapsed_s(self) -> float:
         """Seconds from the beginning of the run to its end, to the newest event, or to now if it goes on."""
-        info = self.info
+        info, began_at = self.info, self.began_at
         if info.outcome is Outcome.RECORDING:
-            return max(time.time() - info.started_at, 0.0)
-        ended_at = self._last_moment() if info.ended_at is None else info.ended_at
-        return max(ended_at - info.started_at, 0.0)
+            ended_at = time.time()
+        elif info.ended_at is None or began_at < info.started_at:
+            ended_at = self._last_moment()
+        else:
+            ended_at = info.ended_at
+        return max(ended_at - began_at, 0.0)
 
     def pipelines(self) -> list[PipelineView]:
         """Every pipeline of the recording, in order of start."""
         return self._views.copy()
 
-    def snapshots(self, run: int) -> list[RunSnapshot]:
+    def snapshots(self, run: int, after: float = float("-inf")) -> list[RunSnapshot]:
         """The numbers of a pipeline at moments, in order.
+
+        Args:
+            run: The pipeline's `PipelineView.run`.
+            after: Only those later than this, in Unix seconds.
 
         Raises:
             RunFileError: The file cannot be read any more.
         """
-        return self.file.snapshots(run)
+        return self.file.snapshots(run, after=after)
 
     async def run(self) -> RunOutcome:
         """Read all there is, and follow the file until its recording has ended.
