@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
+from antflow_core.history.dictionaries import OVERFLOW_NAME
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import FAILED
 from antflow_core.search.result import quote
@@ -23,6 +24,7 @@ ITEM_ROLE = GROUP_ROLE + 1
 _DISPLAY = int(Qt.ItemDataRole.DisplayRole)
 _TOOL_TIP = int(Qt.ItemDataRole.ToolTipRole)
 _FIRST_BAR_S = 0.05
+_LEFT_ITEM = "an item whose events are no longer held"
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -255,4 +257,7 @@ class GroupItemsModel(QAbstractListModel):
         if not index.isValid() or self._log is None or role not in (_DISPLAY, _TOOL_TIP, ITEM_ROLE):
             return None
         item = self._items[index.row()]
-        return item if role == ITEM_ROLE else self._log.item_text(item)
+        if role == ITEM_ROLE:
+            return item
+        text = self._log.item_text(item)
+        return _LEFT_ITEM if text == OVERFLOW_NAME else text

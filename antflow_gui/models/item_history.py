@@ -40,13 +40,16 @@ class ItemHistory:
         item: The item's index in the log.
 
     Attributes:
+        name: The item's id as text; it stays when a limited log lets go of the item.
         events: Every event of the item, status and task events, in order.
     """
 
     def __init__(self, log: EventLog, item: int) -> None:
         self.log = log
         self.item = item
+        self.name = log.item_text(item)
         self.events: list[EventRow] = []
+        self._errors: dict[int, ErrorRecord] = {}
         self._seen_to = log.next_row
         self._take(log.rows_of_item(item).tolist())
 
@@ -83,7 +86,7 @@ class ItemHistory:
         if last is None or last.kind not in ("failed", "retrying"):
             return None
         failed = next((event for event in reversed(self.events) if event.error >= 0), None)
-        return self.log.error(failed.error) if failed is not None else None
+        return self._errors[failed.error] if failed is not None else None
 
     @property
     def run(self) -> RunRecord | None:
@@ -111,7 +114,7 @@ class ItemHistory:
     def report(self) -> str:
         """The item, what happened to it and its traceback, as text for a message or an issue."""
         last, error = self.last, self.error
-        lines = [f"Item: {self.log.item_text(self.item)}"]
+        lines = [f"Item: {self.name}"]
         if last is not None:
             attempt = f", attempt {last.attempt}" if last.attempt else ""
             lines.append(f"State: {last.kind.replace('_', ' ')} in {last.stage}{attempt}")
@@ -122,7 +125,10 @@ class ItemHistory:
         return "\n".join(lines) + "\n"
 
     def _take(self, rows: list[int]) -> None:
-        self.events += self.log.page(rows)
+        new = self.log.page(rows)
+        self.events += new
+        for error in {event.error for event in new if event.error >= 0} - self._errors.keys():
+            self._errors[error] = self.log.error(error)
 
 
 def _last_stage(run: RunRecord) -> int:
