@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ APP_NAME = "antflow-desk"
 _PICTURE_WIDTH, _PICTURE_HEIGHT = 1280, 800
 _SETTLE_S = 0.15
 """Time for Qt to lay out and paint after the last refresh, before the window is photographed."""
+_LOOK_S = 0.05
+"""How often is asked whether a recorded run has been read."""
 
 _EXIT_OK, _EXIT_NOTHING_TO_RUN, _EXIT_INTERRUPTED = 0, 2, 130
 
@@ -105,7 +108,8 @@ def _build(app: QApplication, loop: BatchedEventLoop) -> AppContext:
     from antflow_gui.context import AppContext
     from antflow_gui.faults import FaultReporter
     from antflow_gui.loop_monitor import LoopMonitor
-    from antflow_gui.runs.controller import RunController
+    from antflow_gui.runs.controller import RunController, in_process
+    from antflow_gui.runs.options import options_from
     from antflow_gui.runs.ticker import Ticker
     from antflow_gui.settings import Settings
     from antflow_gui.theme import Theme, register_fonts
@@ -119,7 +123,8 @@ def _build(app: QApplication, loop: BatchedEventLoop) -> AppContext:
     theme.install(app)
     monitor = LoopMonitor(loop)
     monitor.start()
-    return AppContext(settings, theme, RunController(), Ticker(settings.interval_ms), monitor, faults)
+    controller = RunController(in_process, partial(options_from, settings))
+    return AppContext(settings, theme, controller, Ticker(settings.interval_ms), monitor, faults)
 
 
 async def _live(
@@ -147,6 +152,7 @@ async def _live(
 async def _obey(window: MainWindow, context: AppContext, options: Options, closed: asyncio.Event) -> int:
     """Do what the command line asks, then wait for the window to close."""
     controller = context.controller
+    await _show_recorded(window, context, options, closed)
     script = _script_of(options)
     if script is not None:
         window.open_script(script, options.args)
@@ -160,16 +166,33 @@ async def _obey(window: MainWindow, context: AppContext, options: Options, close
         await _save_picture(window, options.screenshot)
     if options.exit_when_done:
         await controller.close()
+        unreadable = window.opener.fault if options.recorded is not None else ""
+        if unreadable:
+            return _refuse(unreadable)
         return _report(controller.outcome, interrupted=closed.is_set())
     await closed.wait()
     return _EXIT_OK
+
+
+async def _show_recorded(
+    window: MainWindow, context: AppContext, options: Options, closed: asyncio.Event
+) -> None:
+    """Open a recorded run; who wants its picture waits for all there is, who waits for its end, for more."""
+    controller = context.controller
+    if options.recorded is None or not window.opener.open_recorded(options.recorded):
+        return
+    recorded = controller.recorded
+    while recorded is not None and controller.is_reading and not closed.is_set():
+        if not options.exit_when_done and (options.screenshot is None or recorded.share_read == 1):
+            return
+        await asyncio.sleep(_LOOK_S)
 
 
 def _script_of(options: Options) -> Path | None:
     if not options.example:
         return options.script
     from antflow_core.resources import example_path
-    from antflow_gui.windows.main_window import EXAMPLE
+    from antflow_gui.windows.opening import EXAMPLE
 
     return example_path(EXAMPLE)
 

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from antflow_core.exceptions import AntFlowError
+from antflow_gui.file_kinds import is_recorded_run
 
-USAGE = "antflow-gui [SCRIPT [ARGS...]] [--run] [--example] [--screenshot FILE] [--exit-when-done]"
+USAGE = (
+    "antflow-gui [SCRIPT [ARGS...] | RECORDED_RUN] [--run] [--example] [--screenshot FILE] [--exit-when-done]"
+)
 
 HELP = f"""\
 Usage: {USAGE}
@@ -17,22 +20,25 @@ Open a pipeline script in the desktop app, run it, watch each stage, inspect wha
 
   SCRIPT               a Python file with `async def main()`, or with a module-level Pipeline
   ARGS...              given to the script as sys.argv[1:]
+  RECORDED_RUN         a run file (.antflow), finished or still being written, or an export of one (.jsonl)
 
 Options, before or after SCRIPT; after a lone `--` everything belongs to the script:
   --run                run it at once
   --example            open the bundled example
   --screenshot FILE    write the whole window to FILE (.png or .jpg) after its last refresh
-  --exit-when-done     run it, print one summary line, and end
+  --exit-when-done     run it, print one summary line, and end; a recorded run is read to its end
   --version            print the version and end
   --help               print this and end
 
 Exit codes with --exit-when-done: 0 done, failed items or not; 1 the script raised or exited
-with another code than 0; 2 there was nothing to run; 130 it was interrupted.
+with another code than 0; 2 there was nothing to run, or the recorded run cannot be opened;
+130 it was interrupted.
 
 Examples:
   antflow-gui --example --run
   antflow-gui orders.py --run -- --limit 500
   antflow-gui orders.py --exit-when-done --screenshot orders.png
+  antflow-gui orders-20260501-140231.antflow
 """
 
 _FLAGS = {
@@ -57,9 +63,11 @@ class Options:
     Attributes:
         script: The script to open; None for the welcome page.
         args: What the script gets as `sys.argv[1:]`.
+        recorded: The recorded run to open; there is no script then.
     """
 
     script: Path | None = None
+    recorded: Path | None = None
     args: tuple[str, ...] = ()
     run: bool = False
     example: bool = False
@@ -98,6 +106,9 @@ def parse_command_line(argv: Sequence[str]) -> Options:
 
 
 def _take_script(options: Options, rest: list[str]) -> None:
+    if not options.example and rest and is_recorded_run(Path(rest[0])):
+        _take_recorded(options, rest)
+        return
     if not options.example and rest:
         options.script = Path(rest.pop(0))
     options.args = tuple(rest)
@@ -105,6 +116,14 @@ def _take_script(options: Options, rest: list[str]) -> None:
         options.run = True
     if options.run and options.script is None and not options.example:
         raise UsageError(f"there is nothing to run: name a script, or add --example; usage: {USAGE}")
+
+
+def _take_recorded(options: Options, rest: list[str]) -> None:
+    options.recorded = Path(rest[0])
+    if rest[1:]:
+        raise UsageError(f"{rest[0]} is a recorded run and takes no arguments, got {rest[1]}; usage: {USAGE}")
+    if options.run:
+        raise UsageError(f"{rest[0]} is a recorded run and cannot be run; open it without --run")
 
 
 def _picture_path(text: str) -> Path:

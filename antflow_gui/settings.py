@@ -1,4 +1,4 @@
-"""What the app remembers between starts: pace, theme, recent scripts, the window's place."""
+"""What the app remembers between starts: pace, theme, recording, what was open lately, the window's place."""
 
 from __future__ import annotations
 
@@ -6,25 +6,33 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSettings
+from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 
+from antflow_core.history.storage import CHUNK_ROWS
 from antflow_gui.theme import ThemeMode
 
 INTERVAL_MS_MIN, INTERVAL_MS_MAX, INTERVAL_MS_DEFAULT = 100, 1000, 250
 RECENT_LIMIT = 8
+RECENT_RECORDED_LIMIT = 4
+"""Of these at most so many are recorded runs, which must not push the scripts out that they are made of."""
+MAX_EVENTS_DEFAULT = 10_000_000
+"""About 380 MB: a twentieth of a small computer's memory. What has to be kept whole is recorded."""
+MAX_EVENTS_LEAST = 2 * CHUNK_ROWS
+"""A log cannot hold fewer."""
 _LAYOUT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class RecentRun:
-    """A script that was open lately and how its last run ended.
+    """A script that was open lately and how its last run ended, or a recorded run.
 
     Attributes:
-        path: The script, absolute.
-        outcome: ``new`` (opened, not run), ``finished``, ``failed`` or ``stopped``.
+        path: The file, absolute.
+        outcome: ``new`` (opened, not run), ``finished``, ``failed``, ``stopped`` or ``broken off``.
         detail: The outcome in words: ``3,068 done, 16 failed · 9.7 s``.
         at: When, in Unix seconds.
         args: The arguments it was given.
+        recorded: It is a recorded run.
     """
 
     path: str
@@ -32,6 +40,7 @@ class RecentRun:
     detail: str
     at: float
     args: tuple[str, ...] = ()
+    recorded: bool = False
 
 
 class Settings:
@@ -66,8 +75,40 @@ class Settings:
         self._store.setValue("theme", str(mode))
 
     @property
+    def record_runs(self) -> bool:
+        """Whether each run goes into a file."""
+        return str(self._store.value("record", False)).lower() == "true"
+
+    @record_runs.setter
+    def record_runs(self, wanted: bool) -> None:
+        self._store.setValue("record", wanted)
+
+    @property
+    def record_folder(self) -> Path:
+        """Where these files are made; among the user's data until another folder is chosen."""
+        chosen = str(self._store.value("record_folder", "") or "")
+        return Path(chosen) if Path(chosen).is_absolute() else default_record_folder()
+
+    @record_folder.setter
+    def record_folder(self, folder: Path) -> None:
+        self._store.setValue("record_folder", str(folder))
+
+    @property
+    def max_events(self) -> int | None:
+        """How many events of a run the app holds at most; None for no limit."""
+        try:
+            limit = int(str(self._store.value("max_events", MAX_EVENTS_DEFAULT)))
+        except ValueError:
+            return MAX_EVENTS_DEFAULT
+        return max(limit, MAX_EVENTS_LEAST) if limit > 0 else None
+
+    @max_events.setter
+    def max_events(self, limit: int | None) -> None:
+        self._store.setValue("max_events", limit or 0)
+
+    @property
     def recent(self) -> list[RecentRun]:
-        """Recent scripts, the newest first."""
+        """Recent scripts and recorded runs, the newest first."""
         try:
             rows = json.loads(str(self._store.value("recent", "[]")))
             return [RecentRun(**{**row, "args": tuple(row.get("args", ()))}) for row in rows][:RECENT_LIMIT]
@@ -75,19 +116,20 @@ class Settings:
             return []
 
     def remember(self, run: RecentRun) -> None:
-        """Put a script first among the recent ones."""
-        rows = [run, *(row for row in self.recent if row.path != run.path)][:RECENT_LIMIT]
-        self._save_recent(rows)
+        """Put a script or a recorded run first among the recent ones."""
+        rows = [run, *(row for row in self.recent if row.path != run.path)]
+        surplus = [row for row in rows if row.recorded][RECENT_RECORDED_LIMIT:]
+        self._save_recent([row for row in rows if row not in surplus][:RECENT_LIMIT])
 
     def forget_missing(self) -> None:
-        """Drop the recent scripts whose file is gone."""
+        """Drop those whose file is gone."""
         rows = self.recent
         kept = [row for row in rows if Path(row.path).is_file()]
         if len(kept) != len(rows):
             self._save_recent(kept)
 
     def clear_recent(self) -> None:
-        """Forget all recent scripts."""
+        """Forget all of them."""
         self._save_recent([])
 
     def recent_args(self, path: str) -> tuple[str, ...]:
@@ -120,3 +162,9 @@ class Settings:
     def _bytes(self, key: str) -> QByteArray | None:
         value = self._store.value(key)
         return value if isinstance(value, QByteArray) else None
+
+
+def default_record_folder() -> Path:
+    """A folder of the app's own where the system keeps users' data."""
+    place = QStandardPaths.StandardLocation.GenericDataLocation
+    return Path(QStandardPaths.writableLocation(place), "antflow-desk", "runs")

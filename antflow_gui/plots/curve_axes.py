@@ -1,10 +1,13 @@
-"""The axes of the plots over time: seconds before now below, round numbers at the left."""
+"""The axes of the plots: seconds before now, or since the start, below; round numbers at the left."""
 
 from __future__ import annotations
 
 import math
 
 _SPANS_S = (10.0, 20.0, 30.0, 60.0)
+_ELAPSED_STEPS_S = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
+_MOST_ELAPSED_TICKS = 8
+_MINUTE_S, _HOUR_S = 60.0, 3600.0
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _MOST_TICKS = 5
 
@@ -19,6 +22,33 @@ def time_ticks(span_s: float) -> list[tuple[float, str]]:
     step = 5.0 if span_s <= 10 else 10.0 if span_s <= 30 else 20.0
     places = [-step * turn for turn in range(1, math.ceil(span_s / step))]
     return [(0.0, "now"), *((place, f"−{-place:.0f} s") for place in places)]
+
+
+def elapsed_ticks(begin_s: float, end_s: float) -> list[tuple[float, str]]:
+    """Round moments between two, in seconds since the start; clock times once they reach a minute."""
+    step = _elapsed_step(end_s - begin_s)
+    turns = range(math.ceil(begin_s / step - 1e-9), math.floor(end_s / step + 1e-9) + 1)
+    return [(turn * step, _elapsed_words(turn * step, end_s)) for turn in turns]
+
+
+def _elapsed_step(span_s: float) -> float:
+    """The least round distance that leaves room between the ticks."""
+    raw = span_s / _MOST_ELAPSED_TICKS
+    if raw <= _ELAPSED_STEPS_S[0]:
+        return min(value_step(span_s), 1.0)
+    fitting = (step for step in _ELAPSED_STEPS_S if step >= raw)
+    return next(fitting, math.ceil(raw / _HOUR_S) * _HOUR_S)
+
+
+def _elapsed_words(at_s: float, end_s: float) -> str:
+    if end_s < _MINUTE_S:
+        return f"{at_s:g} s" if at_s >= 1e-3 or not at_s else f"{at_s * 1e3:g} ms"
+    minutes, seconds = divmod(round(at_s), 60)
+    return (
+        f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+        if end_s >= _HOUR_S
+        else f"{minutes}:{seconds:02d}"
+    )
 
 
 def value_step(top: float) -> float:

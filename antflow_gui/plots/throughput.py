@@ -1,4 +1,4 @@
-"""Items a second of each stage over the last minute."""
+"""Items a second of each stage, over the last minute or over a whole run that is recorded."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import numpy
 import pyqtgraph
+from numpy.typing import NDArray
 from PySide6.QtCore import QRectF, Qt, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from antflow_gui.plots.curve_axes import span_for, time_ticks, value_step, value_ticks
+from antflow_gui.plots.curve_axes import elapsed_ticks, span_for, time_ticks, value_step, value_ticks
 from antflow_gui.plots.legend import CurveLegend
 from antflow_gui.theme import Theme, set_kind, ui_font
 from antflow_gui.views.text_cell import TextCell
@@ -21,10 +22,13 @@ _EMPTY = "The throughput of each stage is drawn here while a run goes on"
 _SHRINK_SHARE = 0.4
 """The value axis grows at once, and shrinks only when the curves use less than this share of it."""
 _HEADROOM = 1.06
+_LEAST_SPAN_S = 1e-3
 
 
 class ThroughputPlot(QFrame):
     """A card with one curve a stage, "now" at the right; the axes move only in steps, and never by the mouse.
+
+    Of a recorded run it shows all of it, from its start to its end.
 
     Args:
         theme: Where the colours come from.
@@ -39,6 +43,8 @@ class ThroughputPlot(QFrame):
         self._span_s = -1.0
         self._top = 0.0
         self._ground = QRectF()  # what the axes cover
+        self._times_s = -1.0, 0.0  # the ends of the time axis
+        self._time_labels: list[tuple[float, str]] = []
         self.legend = CurveLegend(theme)
         # Put together by hand: a PlotItem comes with seven menus that nobody owns and nothing here opens.
         self.plot = pyqtgraph.GraphicsLayoutWidget()
@@ -65,6 +71,11 @@ class ThroughputPlot(QFrame):
     def top(self) -> float:
         """The upper end of the value axis."""
         return self._top
+
+    @property
+    def time_labels(self) -> list[tuple[float, str]]:
+        """What the time axis is labelled with: places and words."""
+        return list(self._time_labels)
 
     def set_stages(self, names: Sequence[str]) -> None:
         """Draw a curve for each of these stages, in their order and colours; what was drawn is forgotten."""
@@ -93,6 +104,25 @@ class ThroughputPlot(QFrame):
         self.empty_label.hide()
         self._draw()
 
+    def show_whole(
+        self, times_s: NDArray[numpy.float64], rates: NDArray[numpy.float64], began_s: float, ended_s: float
+    ) -> None:
+        """Draw a whole run in the place of the samples.
+
+        Args:
+            times_s: Seconds since the start of the recording, in order.
+            rates: Items a second, a row a stage, a column a time.
+            began_s: The left end of the time axis.
+            ended_s: The right end.
+        """
+        self._samples.clear()
+        for curve, values in zip(self._curves, rates, strict=True):
+            curve.setData(times_s, values)
+        self._span_s = -1.0
+        self._set_times(began_s, max(ended_s, began_s + _LEAST_SPAN_S), elapsed_ticks(began_s, ended_s))
+        self._set_top(float(rates.max(initial=0.0)) * _HEADROOM)
+        self.empty_label.hide()
+
     def clear(self) -> None:
         """Forget the samples; the stages stay."""
         self._samples.clear()
@@ -115,9 +145,14 @@ class ThroughputPlot(QFrame):
         """Let the time axis cover these seconds before now; zero, for no samples, leaves it unlabelled."""
         if span_s != self._span_s:
             self._span_s = span_s
-            self._fit_curves()
-            self._view.setXRange(-span_s or -1.0, 0.0, padding=0)
-            self._times.setTicks([time_ticks(span_s) if span_s else []])
+            self._set_times(-span_s or -1.0, 0.0, time_ticks(span_s) if span_s else [])
+
+    def _set_times(self, begin_s: float, end_s: float, labels: list[tuple[float, str]]) -> None:
+        """Let the time axis reach from one moment to another."""
+        self._times_s, self._time_labels = (begin_s, end_s), labels
+        self._fit_curves()
+        self._view.setXRange(begin_s, end_s, padding=0)
+        self._times.setTicks([labels])
 
     def _fit_top(self, highest: float) -> None:
         wanted = highest * _HEADROOM
@@ -136,7 +171,8 @@ class ThroughputPlot(QFrame):
         """Tell the curves what the axes cover."""
         for curve in self._curves:
             curve.prepareGeometryChange()
-        self._ground.setCoords(-self._span_s or -1.0, 0.0, 0.0, self._top)
+        begin_s, end_s = self._times_s
+        self._ground.setCoords(begin_s, 0.0, end_s, self._top)
 
     def _set_up_plot(self) -> None:
         plot, view = self.plot, self._view

@@ -27,7 +27,8 @@ class StageProgress:
         done: Items that left the stage well, the skipped ones included.
         total: Items that will have come here in the end; None while that is not known.
         capacity: What its queue holds; None for unbounded.
-        rate: Items a second that left it lately, well or failed; None before it can be told.
+        rate: Items a second that left it, well or failed; None before it can be told.
+        rate_is_mean: The rate is that of its whole pipeline, which is over, and not that of lately.
     """
 
     name: str
@@ -42,6 +43,7 @@ class StageProgress:
     busy: int
     workers: int
     rate: float | None
+    rate_is_mean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,8 @@ class ProgressMeter:
                     capacity=stage.capacity,
                     busy=stats.in_progress_items,
                     workers=stage.workers,
-                    rate=None if ended else self._rate_of_stage(index),
+                    rate=_mean_rate(view, stats) if ended else self._rate_of_stage(index),
+                    rate_is_mean=ended,
                 )
             )
             if coming is not None:
@@ -203,13 +206,19 @@ def _per_second(count: int, seconds: float) -> float | None:
     return max(0, count) / seconds if seconds >= _FIRST_RATE_S else None
 
 
+def _mean_rate(view: PipelineView, stats: StageStats) -> float | None:
+    """The rate over all of a pipeline that is over."""
+    return _left(stats) / view.lasted_s if view.lasted_s else None
+
+
 def _total(pipelines: Sequence[PipelineView], *, running: bool) -> int | None:
     """Items of all pipelines; None while one of those that run does not know its own."""
     total = 0
     for pipeline in pipelines:
         stats = pipeline.snapshot.pipeline_stats
         if pipeline.ended or not running:
-            total += max(stats.total_items or 0, stats.items_processed + stats.items_failed)
+            known = stats.items_processed + stats.items_failed + stats.items_in_flight
+            total += max(stats.total_items or 0, known)
         elif stats.total_items is None:
             return None
         else:
@@ -236,4 +245,5 @@ def _why(stage: StageProgress) -> str:
     busy = f"{stage.busy} of {stage.workers} workers busy"
     if stage.capacity and stage.queued >= stage.capacity:
         return f"{stage.name} is the bottleneck: {busy}, and its queue is full."
-    return f"{stage.name} is the bottleneck: {busy}, and {format_count(stage.queued)} items wait for it."
+    waiting = "1 item waits" if stage.queued == 1 else f"{format_count(stage.queued)} items wait"
+    return f"{stage.name} is the bottleneck: {busy}, and {waiting} for it."

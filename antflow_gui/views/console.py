@@ -25,6 +25,7 @@ _BATCH_LINES = 500
 _REST = 4
 """In a flood, so many times as long as a batch took until the next: the script has the loop for the rest."""
 _STDERR = "stderr"
+_NOT_RECORDED = "A recording does not keep what the script printed."
 _EMPTY = "What the script prints appears here; lines from stderr have a shaded ground."
 
 _Line = tuple[str, str]
@@ -52,6 +53,7 @@ class ConsoleView(QWidget):
         self._written = 0
         self._open_blocks = 0
         self._blocks = 0
+        self._empty_words = _EMPTY
         self.output = QPlainTextEdit()
         self.tail = FollowTail(self.output)
         self.note = EmptyNote(self.output.viewport())
@@ -219,12 +221,17 @@ class ConsoleView(QWidget):
             letters.setForeground(self._theme.color("text_secondary"))
         return block, letters
 
+    def set_recorded(self, recorded: bool) -> None:
+        """Say what is to be expected here while nothing is: of a recorded run, nothing at all."""
+        self._empty_words = _NOT_RECORDED if recorded else _EMPTY
+        self._show_counts()
+
     def _show_counts(self) -> None:
         words = plural(self._written, "line")
         if self.dropped > 0:
             words += f" · the first {format_count(self.dropped)} dropped, {format_count(LINES_KEPT)} are kept"
         self.count_label.set_text(words)
-        self.note.show_text("" if self._written or self._open_blocks else _EMPTY)
+        self.note.show_text("" if self._written or self._open_blocks else self._empty_words)
 
     @Slot(bool)
     def _show_following(self, following: bool) -> None:

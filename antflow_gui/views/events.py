@@ -24,6 +24,7 @@ from antflow_gui.views.text_cell import TextCell
 _WIDE_ENOUGH_FOR_WORDS = 820
 _ICON, _ICON_GAP = 12, 3
 _NOTICE_MS = 3_000
+_DROPPED = "Settings says how many events of a run are held at most; its recording has all of them."
 _NO_EVENTS = "Events of the run appear here: each item as it is queued, taken, retried, completed or failed."
 
 
@@ -143,6 +144,12 @@ class EventsView(QWidget):
         """Go to the newest event and stay with what comes."""
         self.table.tail.set_following(True)
 
+    def show_end(self, at_end: bool) -> None:
+        """Stay at the newest event, or begin with the first one and stay there."""
+        self.table.tail.set_following(at_end)
+        if not at_end:
+            self.table.scrollToTop()
+
     @Slot(str)
     def _apply(self, text: str) -> None:
         """Put a query in force; a faulty one is explained and the old result stays."""
@@ -205,6 +212,7 @@ class EventsView(QWidget):
             dropped = self.model.dropped_events
             gone = f" · {format_count(dropped)} older ones dropped" if dropped else ""
             self.count_label.set_text(plural(total, "event") + match + gone)
+            self.count_label.set_tip(_DROPPED if dropped else "")
         if shown:
             self.note.show_text("")
         elif self.query and total:

@@ -83,6 +83,11 @@ class FlowView(QWidget):
         self._show_sentence(bottleneck)
         self._pages.setCurrentWidget(self._scroll)
 
+    def show_curves(self, rates: Sequence[Sequence[float]]) -> None:
+        """Show how the rates of the stages went over a whole run, `sparkline.SAMPLES` of each."""
+        for card, curve in zip(self.cards, rates, strict=False):
+            card.show_curve(curve)
+
     def set_can_change_workers(self, can_change: bool) -> None:
         """Say whether stages can be given more or fewer workers now."""
         if can_change != self._can_change_workers:

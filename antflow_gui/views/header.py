@@ -14,6 +14,7 @@ from antflow_gui.runs.progress import RunProgress
 from antflow_gui.theme import Theme, set_kind, ui_font
 from antflow_gui.views.icon_label import IconLabel
 from antflow_gui.views.parts_bar import PartsBar
+from antflow_gui.views.recorded_words import RecordedFacts
 from antflow_gui.views.run_words import progress_words, range_words, rate_words, state_words
 from antflow_gui.views.status_count import StatusCount
 from antflow_gui.views.text_cell import TextCell
@@ -36,12 +37,14 @@ class RunHeader(QWidget):
         pause_requested: Pause was pressed, or Resume while the run is paused.
         retry_requested: The items that failed are to be tried again.
         stop_requested: Stop was pressed; once more, as Stop now, while the run is stopping.
+        script_requested: The script of a recorded run is to be opened.
     """
 
     run_requested = Signal()
     pause_requested = Signal()
     retry_requested = Signal()
     stop_requested = Signal()
+    script_requested = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -49,7 +52,7 @@ class RunHeader(QWidget):
         self._name = ""
         self.state_icon = IconLabel(theme, 13)
         self.state_text = TextCell(theme, ui_font(13, 600))
-        self.name_text = TextCell(theme, ui_font(15, 600))
+        self.name_text = TextCell(theme, ui_font(15, 600), elide=Qt.TextElideMode.ElideMiddle)
         self.note_text = TextCell(theme, ui_font(12), "text_secondary")
         self.share_text = TextCell(theme, ui_font(15, 600))
         self.items_text = TextCell(theme, ui_font(13), "text_secondary")
@@ -63,6 +66,7 @@ class RunHeader(QWidget):
         self.run_button = QPushButton("Run again")
         self.again_button = QPushButton("Run again")
         self.retry_button = QPushButton("Retry 8,888 failed")
+        self.script_button = QPushButton("Open script")
         self._first_place, self._last_place = QStackedWidget(), QStackedWidget()
         self._offered_at = 0.0
         self._elapsed_caption.set_text("elapsed")
@@ -81,22 +85,24 @@ class RunHeader(QWidget):
         *,
         paused: bool = False,
         can_retry: bool = True,
+        recorded: RecordedFacts | None = None,
     ) -> None:
         """Show a run.
 
         Args:
-            name: The script's file name.
+            name: The file name of the script or of the recorded run.
             note: How it runs: ``in the app · started 14:02:31``.
             state: Where the run stands.
             progress: Its figures; None before there are any.
             paused: No item is taken until it is resumed.
             can_retry: Items that failed can be tried again now.
+            recorded: It is a recorded run, with which nothing can be done but to open its script.
         """
         if name != self._name:
             self._name = name
             for count in self.counts.values():
                 count.reset()
-        words = state_words(state, progress, paused=paused)
+        words = recorded.words if recorded is not None else state_words(state, progress, paused=paused)
         self.state_icon.set_icon(words.icon, words.role)
         self.state_text.set_role(words.role)
         if words.word != self.state_text.text:
@@ -104,10 +110,13 @@ class RunHeader(QWidget):
             self.state_text.reserve(words.word)
         self.name_text.set_text(name)
         self.note_text.set_text(note)
+        for cell in (self.name_text, self.note_text):
+            cell.set_tip(recorded.tip if recorded is not None else "")
         self._show_progress(progress)
         self._show_figures(progress)
         self._show_buttons(state, progress, paused=paused)
         self._show_retry(state, progress.failed if progress is not None and can_retry else 0)
+        self._show_recorded(recorded)
 
     def _show_progress(self, progress: RunProgress | None) -> None:
         share, items = progress_words(progress) if progress is not None else ("", ("",))
@@ -167,6 +176,15 @@ class RunHeader(QWidget):
             self._first_place.setCurrentWidget(first)
             self._offered_at = time.monotonic()
 
+    def _show_recorded(self, recorded: RecordedFacts | None) -> None:
+        """A recorded run can be neither stopped nor tried again; what made it can be run anew."""
+        for live_part in (self._first_place, self.stop_button, self.left_text, self._left_caption):
+            live_part.setVisible(recorded is None)
+        if recorded is not None:
+            self._last_place.setCurrentWidget(self.script_button)
+            self.script_button.setEnabled(not recorded.hindrance)
+            self.script_button.setToolTip(recorded.hindrance or "Open the script of this run to run it again")
+
     def _figure(self, widest: str, widest_caption: str) -> tuple[TextCell, TextCell]:
         """A number above its caption, both right-aligned in a column as wide as the wider of them."""
         number = TextCell(self._theme, ui_font(17, 600), "text", _RIGHT)
@@ -181,6 +199,7 @@ class RunHeader(QWidget):
     def _set_up_buttons(self) -> None:
         set_kind(self.run_button, "primary")
         set_kind(self.retry_button, "primary")
+        set_kind(self.script_button, "primary")
         for place, buttons in self._places():
             # The longest of their words are in them now: the place keeps that width.
             width = max(button.sizeHint().width() for button in buttons)
@@ -196,13 +215,14 @@ class RunHeader(QWidget):
         self.run_button.clicked.connect(self._request_run)
         self.again_button.clicked.connect(self._request_again)
         self.stop_button.clicked.connect(self._request_stop)
+        self.script_button.clicked.connect(self._request_script)
 
     def _places(self) -> list[tuple[QWidget, tuple[QPushButton, ...]]]:
         """The places for buttons, each with those that take turns in it."""
         return [
             (self._first_place, (self.pause_button, self.again_button)),
             (self.stop_button, (self.stop_button,)),
-            (self._last_place, (self.run_button, self.retry_button)),
+            (self._last_place, (self.run_button, self.retry_button, self.script_button)),
         ]
 
     def _lay_out(self) -> None:
@@ -284,6 +304,10 @@ class RunHeader(QWidget):
     @Slot()
     def _request_stop(self) -> None:
         self.stop_requested.emit()
+
+    @Slot()
+    def _request_script(self) -> None:
+        self.script_requested.emit()
 
     @Slot()
     def _repaint(self) -> None:

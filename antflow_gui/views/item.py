@@ -140,6 +140,10 @@ class ItemView(QWidget):
             self._can_retry, self._can_cancel = can_retry, can_cancel
             self._show_acts()
 
+    def set_live(self, is_live: bool) -> None:
+        """Say whether time goes on for items under way; not so in a recording that is over."""
+        self.way.set_live(is_live)
+
     @Slot()
     def clear(self) -> None:
         """Show no item."""
@@ -193,7 +197,7 @@ class ItemView(QWidget):
         self.note.show_text("" if history is not None else _EMPTY)
         if history is None:
             return
-        self.id_label.set_full_text(history.log.item_text(history.item))
+        self.id_label.set_full_text(history.name)
         self._show_state(history)
         self.way.show_way(history)
         self._show_error(history.error)
@@ -210,7 +214,8 @@ class ItemView(QWidget):
     def _show_state(self, history: ItemHistory) -> None:
         last = history.last
         if last is None:
-            self.state_label.setText("no status yet")
+            has_left = history.log.dropped_events > 0
+            self.state_label.setText("its events are no longer held" if has_left else "no status yet")
             self.state_icon.clear()
             return
         color = self._theme.status_color(last.kind)

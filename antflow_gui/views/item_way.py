@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QHelpEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from antflow_core.history.event_log import EventLog
 from antflow_core.units import format_duration
 from antflow_gui.models.item_history import ItemHistory, Span
 from antflow_gui.theme import STATUS_WORDS, Theme, ui_font
@@ -36,6 +37,7 @@ class ItemWay(QWidget):
         self._stages: Sequence[str] = ()
         self._spans: Sequence[Span] = ()
         self._until_s = 0.0
+        self._is_live = True
         self._font = ui_font(12)
         self._metrics = QFontMetrics(self._font)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -47,14 +49,18 @@ class ItemWay(QWidget):
         """What is painted."""
         return self._spans
 
+    def set_live(self, is_live: bool) -> None:
+        """Say whether time goes on for the items that are shown; in a recording that is over it does not."""
+        self._is_live = is_live
+
     def show_way(self, history: ItemHistory) -> None:
-        """Paint an item's spans; one that goes on reaches to now."""
+        """Paint an item's spans; one that goes on reaches to now, or to the last that was recorded."""
         run, stages_before = history.run, self._stages
         self._stages = run.stages if run is not None else ()
         self._spans = history.spans()
         ends = [span.end_s for span in self._spans if span.end_s is not None]
         if run is not None and len(ends) < len(self._spans):
-            ends.append(time.time() - run.started_at)
+            ends.append((time.time() if self._is_live else _newest_moment(history.log)) - run.started_at)
         self._until_s = max(ends, default=0.0)
         self.setAccessibleDescription("; ".join(self._words(span) for span in self._spans))
         if self._stages != stages_before:
@@ -130,3 +136,7 @@ class ItemWay(QWidget):
             QToolTip.showText(event.globalPos(), self._words(hit[-1]) if hit else "", self)
             return True
         return super().event(event)
+
+
+def _newest_moment(log: EventLog) -> float:
+    return log.event(log.next_row - 1).time

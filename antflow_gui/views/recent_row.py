@@ -1,4 +1,4 @@
-"""A row of the welcome page: a script that was open before, how its last run ended, and when."""
+"""A row of the welcome page: a script or recorded run, how the run ended, and when."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ _ICONS = {
     "finished": ("completed", "completed"),
     "failed": ("failed", "failed"),
     "stopped": ("stopped", "text_secondary"),
+    "broken off": ("warning", "retrying"),
     "new": ("queued", "text_tertiary"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class RecentEntry:
-    """A script that was open before.
+    """A script or recorded run that was open before.
 
     Attributes:
-        path: The script.
-        outcome: How its last run ended: ``finished``, ``failed``, ``stopped``; ``new`` before the first.
+        path: The file.
+        outcome: How the run ended: ``finished``, ``failed``, ``stopped``, ``broken off``; else ``new``.
         detail: The outcome in words: ``3,068 done, 16 failed · 9.7 s``.
         when: When that was: ``today 08:14``.
     """
@@ -40,7 +41,7 @@ class RecentEntry:
 
 
 class RecentRow(QAbstractButton):
-    """A recent script as a button as wide as the list; the arrow keys go from row to row.
+    """A recent file as a button as wide as the list; the arrow keys go from row to row.
 
     Args:
         entry: What it shows.

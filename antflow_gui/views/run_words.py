@@ -1,7 +1,8 @@
-"""How the header words a run: its state, its progress, the time left."""
+"""How a run is put into words: its state, its progress, the time left, the day it was."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple
 
 from antflow_core.link.protocol import RunState
@@ -26,6 +27,7 @@ _STATES = {
     RunState.FINISHED: StateWords("completed", "completed", "Finished"),
     RunState.STOPPED: StateWords("stopped", "text_secondary", "Stopped"),
     RunState.FAILED: StateWords("failed", "failed", "Script error"),
+    RunState.BROKEN_OFF: StateWords("warning", "retrying", "Broken off"),
 }
 
 
@@ -68,6 +70,18 @@ def range_words(remaining_s: tuple[float, float] | None) -> str:
         return "< 1 s"
     low, high, unit = _in_unit(best, worst)
     return f"{high} {unit}" if low == high else f"{low}–{high} {unit}"
+
+
+def day_words(when: datetime, now: datetime, *, exact: bool = False) -> str:
+    """A moment as a person names it, ``today 08:14``, ``Friday``; exactly: to the second."""
+    days = (now.date() - when.date()).days
+    clock = f"{when:%H:%M:%S}" if exact else f"{when:%H:%M}"
+    if days == 0:
+        return f"today {clock}"
+    if days == 1:
+        return f"yesterday {clock}"
+    day = f"{when:%A}" if 0 < days < 7 else f"{when:%Y-%m-%d}"
+    return f"{day} {clock}" if exact else day
 
 
 def _in_unit(best: float, worst: float) -> tuple[str, str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-_SAMPLES = 80
+SAMPLES = 80
 _HEIGHT = 30
 _GROUND_SHARE = 0.13
 
@@ -18,7 +19,7 @@ class Sparkline(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._samples: deque[float] = deque(maxlen=_SAMPLES)
+        self._samples: deque[float] = deque(maxlen=SAMPLES)
         self._color = QColor()
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Rate lately")
@@ -34,6 +35,12 @@ class Sparkline(QWidget):
     def append(self, value: float) -> None:
         """Add the newest sample."""
         self._samples.append(value)
+        self.update()
+
+    def show_whole(self, values: Sequence[float]) -> None:
+        """Show the course of something that is over in the place of the samples; `SAMPLES` fill the width."""
+        self._samples.clear()
+        self._samples.extend(values)
         self.update()
 
     def clear(self) -> None:
@@ -67,7 +74,7 @@ class Sparkline(QWidget):
 
     def _points(self) -> list[QPointF]:
         """The curve in pixels, right-aligned, with a fixed step: a young curve does not stretch."""
-        step = self.width() / (_SAMPLES - 1)
+        step = self.width() / (SAMPLES - 1)
         left = self.width() - step * (len(self._samples) - 1)
         room = self.height() - 3.0
         top = max(self._samples) or 1.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QPoint, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
@@ -70,7 +72,7 @@ class StageCard(QWidget):
 
     def show_stage(self, stage: StageProgress) -> None:
         """Show newer figures of the stage."""
-        if stage.rate is not None:
+        if stage.rate is not None and not stage.rate_is_mean:
             self.sparkline.append(stage.rate)
         if stage == self._last:
             return
@@ -78,6 +80,7 @@ class StageCard(QWidget):
         self._last = stage
         ended = stage.done + stage.failed
         self.rate_text.set_text(_rate_words(stage, ended))
+        self.rate_text.set_tip("Mean of the whole run" if stage.rate_is_mean else "")
         self.bar.set_parts([("completed", stage.done), ("failed", stage.failed)], stage.total)
         self._show_counts(ended, stage.total)
         self.cells.set_workers(stage.busy, stage.workers)
@@ -91,6 +94,10 @@ class StageCard(QWidget):
             f"{format_count(stage.queued)} queued" if stage.index == 0 and stage.queued else "", ""
         )
         self.setAccessibleDescription(self._description(stage, ended))
+
+    def show_curve(self, rates: Sequence[float]) -> None:
+        """Show the rates of a whole run in the place of those of lately."""
+        self.sparkline.show_whole(rates)
 
     def restart(self) -> None:
         """Forget the curve and the widths of the last run."""

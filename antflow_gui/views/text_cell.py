@@ -25,6 +25,7 @@ class TextCell(QWidget):
         font: The line's font.
         role: A role of the palette, or a status such as ``failed``.
         alignment: Left, right or centred.
+        elide: Where a text that is too wide is cut; names of files are best cut in the middle.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class TextCell(QWidget):
         font: QFont | None = None,
         role: str = "text",
         alignment: Qt.AlignmentFlag = _LEFT,
+        elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -40,10 +42,12 @@ class TextCell(QWidget):
         self._font = font if font is not None else ui_font()
         self._metrics = QFontMetrics(self._font)
         self._role = role
+        self._elide = elide
         self._alignment = alignment | Qt.AlignmentFlag.AlignVCenter
         self._choices: tuple[str, ...] = ("",)
         self._reserved = 0
         self._shown: str | None = ""
+        self._tip = ""
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
 
     @property
@@ -67,6 +71,13 @@ class TextCell(QWidget):
             self._role = role
             self.update()
 
+    def set_tip(self, tip: str) -> None:
+        """Have a tooltip that tells more; without one it is the text, where that is cut."""
+        if tip != self._tip:
+            self._tip, self._shown = tip, None
+            self.setToolTip(tip)
+            self.update()
+
     def reserve(self, *texts: str) -> None:
         """Take a fixed width: that of the widest of these texts."""
         self._reserved = max(self._metrics.horizontalAdvance(text) for text in texts) + 1
@@ -81,8 +92,8 @@ class TextCell(QWidget):
     def _fitted(self) -> str:
         """What there is room for; the whole text is in the tool tip then."""
         if self._shown is None:
-            self._shown = _fitting(self._choices, self._metrics, self.width())
-            whole = self.text if self._shown != self.text else ""
+            self._shown = _fitting(self._choices, self._metrics, self.width(), self._elide)
+            whole = self._tip or (self.text if self._shown != self.text else "")
             if whole != self.toolTip():
                 self.setToolTip(whole)
         return self._shown
@@ -103,8 +114,8 @@ class TextCell(QWidget):
         painter.drawText(self.rect(), self._alignment, self._fitted())
 
 
-def _fitting(choices: Sequence[str], metrics: QFontMetrics, width: int) -> str:
+def _fitting(choices: Sequence[str], metrics: QFontMetrics, width: int, elide: Qt.TextElideMode) -> str:
     for text in choices:
         if metrics.horizontalAdvance(text) <= width:
             return text
-    return metrics.elidedText(choices[-1], Qt.TextElideMode.ElideRight, width)
+    return metrics.elidedText(choices[-1], elide, width)

@@ -1,4 +1,4 @@
-"""The page before a script is open: open one, try the example, or go on with a recent one."""
+"""The page before a file is open: a script, a recorded run, the example, or one that was open before."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from pathlib import Path
 
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from antflow_gui.theme import Theme, set_kind, ui_font
+from antflow_gui.views.elided_label import ElidedLabel
 from antflow_gui.views.recent_row import RecentEntry, RecentRow
 
 __all__ = ["RecentEntry", "WelcomePage"]
 
 _COLUMN_WIDTH = 720
-_NO_RECENT = "Scripts you open appear here, with how their last run ended."
+_NO_RECENT = "Scripts and recorded runs you open appear here, with how the run ended."
 _SHORTCUTS = (("Ctrl+O", "open"), ("Ctrl+R", "run"), ("Ctrl+F", "search events"), ("?", "keys"))
 
 
@@ -27,12 +28,16 @@ class WelcomePage(QWidget):
 
     Signals:
         open_requested: A script is to be chosen.
+        recorded_requested: A recorded run is to be chosen.
         example_requested: The example is to be opened.
-        recent_requested: The script with this path is to be opened.
+        recent_requested: The file with this path is to be opened.
+        record_toggled: Runs are to be recorded, or not.
     """
 
     open_requested = Signal()
+    recorded_requested = Signal()
     example_requested = Signal()
+    record_toggled = Signal(bool)
     recent_requested = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -41,17 +46,22 @@ class WelcomePage(QWidget):
         self._drop_highlight = False
         self.rows: list[RecentRow] = []
         self.open_button = QPushButton("Open script…")
+        self.recorded_button = QPushButton("Open recorded run…")
         self.example_button = QPushButton("Try the example")
+        self.record_switch = QCheckBox("Record runs")
+        self.record_note = ElidedLabel("Copy path")
         self.no_recent_label = QLabel(_NO_RECENT)
         self._recent_list = QVBoxLayout()
         self._lay_out()
         self.open_button.clicked.connect(self._request_open)
+        self.recorded_button.clicked.connect(self._request_recorded)
         self.example_button.clicked.connect(self._request_example)
+        self.record_switch.clicked.connect(self.record_toggled)
         theme.changed.connect(self._follow_theme)
         self.show_recent(())
 
     def show_recent(self, entries: Sequence[RecentEntry]) -> None:
-        """List recent scripts in the order given, without those whose file is gone."""
+        """List recent files in the order given, without those that are gone."""
         for row in self.rows:
             row.hide()
             row.deleteLater()
@@ -60,6 +70,13 @@ class WelcomePage(QWidget):
             row.clicked.connect(self._request_recent)
             self._recent_list.addWidget(row)
         self.no_recent_label.setVisible(not self.rows)
+
+    def show_recording(self, is_on: bool, folder: Path) -> None:
+        """Show whether runs are recorded, and where."""
+        self.record_switch.setChecked(is_on)
+        self.record_note.set_full_text(
+            f"into {folder}" if is_on else "Each run goes into a file that can be opened again"
+        )
 
     def set_drop_highlight(self, highlighted: bool) -> None:
         """Show that a file held over the window may be dropped."""
@@ -78,7 +95,9 @@ class WelcomePage(QWidget):
         inner.addWidget(self._sentence())
         inner.addSpacing(14)
         inner.addLayout(self._buttons())
-        inner.addSpacing(24)
+        inner.addSpacing(12)
+        inner.addLayout(self._recording())
+        inner.addSpacing(20)
         inner.addWidget(self._recent_card())
         inner.addSpacing(20)
         inner.addWidget(_label("   ·   ".join(f"{key} {act}" for key, act in _SHORTCUTS), "tertiary"))
@@ -95,7 +114,8 @@ class WelcomePage(QWidget):
 
     def _sentence(self) -> QLabel:
         sentence = _label(
-            "Any Python file written for AntFlow, unchanged. Drop it here, or choose one below.", "secondary"
+            "Any Python file written for AntFlow, unchanged, or a recorded run. Drop it here, or choose one.",
+            "secondary",
         )
         sentence.setFont(ui_font(14))
         sentence.setWordWrap(True)
@@ -107,10 +127,21 @@ class WelcomePage(QWidget):
         self.example_button.setToolTip("Open a small pipeline that comes with the app")
         row = QHBoxLayout()
         row.setSpacing(8)
-        for button in (self.open_button, self.example_button):
+        self.recorded_button.setToolTip("Choose a run file, or an export of one (Ctrl+Shift+O)")
+        for button in (self.open_button, self.recorded_button, self.example_button):
             button.setProperty("size", "large")
             row.addWidget(button)
         row.addStretch(1)
+        return row
+
+    def _recording(self) -> QHBoxLayout:
+        self.record_switch.setToolTip("Settings has the same switch, and the folder")
+        set_kind(self.record_note, "tertiary")
+        self.record_note.setFont(ui_font(12))
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self.record_switch)
+        row.addWidget(self.record_note, 1)
         return row
 
     def _recent_card(self) -> QFrame:
@@ -133,6 +164,10 @@ class WelcomePage(QWidget):
     @Slot()
     def _request_open(self) -> None:
         self.open_requested.emit()
+
+    @Slot()
+    def _request_recorded(self) -> None:
+        self.recorded_requested.emit()
 
     @Slot()
     def _request_example(self) -> None:

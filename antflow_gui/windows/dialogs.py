@@ -1,4 +1,4 @@
-"""The small dialogs: arguments, settings, keys, about, the question before closing; none blocks."""
+"""The small dialogs: arguments, keys, help, about, the question before closing; none blocks."""
 
 from __future__ import annotations
 
@@ -8,26 +8,21 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QDialogButtonBox,
-    QFormLayout,
     QGridLayout,
     QLabel,
     QLineEdit,
     QMessageBox,
-    QSpinBox,
     QTextBrowser,
     QVBoxLayout,
     QWidget,
 )
 
 from antflow_core import __version__
+from antflow_core.resources import resource_path
 from antflow_gui.actions.commands import Command
-from antflow_gui.settings import INTERVAL_MS_MAX, INTERVAL_MS_MIN, Settings
-from antflow_gui.theme import ThemeMode, mono_font, set_kind
-
-_THEME_WORDS = {ThemeMode.SYSTEM: "As the system", ThemeMode.LIGHT: "Light", ThemeMode.DARK: "Dark"}
+from antflow_gui.theme import mono_font, set_kind
 
 
 class ArgumentsDialog(QDialog):
@@ -78,51 +73,6 @@ class ArgumentsDialog(QDialog):
         if self._check(self.field.text()):
             self.run_requested.emit(shlex.split(self.field.text()))
             self.accept()
-
-
-class SettingsDialog(QDialog):
-    """Theme and pace; a change shows at once and is kept.
-
-    Signals:
-        interval_changed(int): The pace in milliseconds.
-        theme_changed(ThemeMode): The theme.
-    """
-
-    interval_changed = Signal(int)
-    theme_changed = Signal(object)
-
-    def __init__(self, settings: Settings, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Settings")
-        self.theme = QComboBox()
-        for mode, words in _THEME_WORDS.items():
-            self.theme.addItem(words, mode)
-        self.theme.setCurrentIndex(list(_THEME_WORDS).index(settings.theme_mode))
-        self.interval = QSpinBox()
-        self.interval.setRange(INTERVAL_MS_MIN, INTERVAL_MS_MAX)
-        self.interval.setSingleStep(50)
-        self.interval.setSuffix(" ms")
-        self.interval.lineEdit().setTextMargins(7, 0, 0, 0)  # the style sheet cannot pad a spin box's text
-        self.interval.setValue(settings.interval_ms)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        form = QFormLayout()
-        form.setHorizontalSpacing(16)
-        form.setVerticalSpacing(12)
-        form.addRow("&Theme", self.theme)
-        form.addRow("&Refresh every", self.interval)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
-        layout.setSpacing(16)
-        layout.addLayout(form)
-        layout.addWidget(buttons)
-        buttons.rejected.connect(self.reject)
-        self.interval.valueChanged.connect(self.interval_changed)
-        self.theme.currentIndexChanged.connect(self._choose_theme)
-
-    @Slot(int)
-    def _choose_theme(self, index: int) -> None:
-        self.theme_changed.emit(ThemeMode(self.theme.itemData(index)))  # Qt hands it back as a str
 
 
 class KeysDialog(QDialog):
@@ -177,6 +127,12 @@ class HelpDialog(QDialog):
         layout.addWidget(self.text)
         layout.addWidget(buttons)
         buttons.rejected.connect(self.reject)
+
+
+def open_search_help(parent: QWidget) -> None:
+    """Show what the search box understands."""
+    page = resource_path("help", "search.md").read_text(encoding="utf-8")
+    HelpDialog("Searching events", page, parent).open()
 
 
 def open_about(log_file: str, parent: QWidget) -> QMessageBox:

@@ -1,28 +1,40 @@
-"""The page of an open script: header, stage cards and throughput plot, filled from snapshots at each tick."""
+"""The page of a script or a recorded run: header, stage cards and throughput plot, filled at each tick."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from datetime import datetime
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from antflow_core.link.protocol import PipelineView, RunState
+from antflow_core.link.replay import ReplayedRun
 from antflow_core.scripts import ScriptOutline
 from antflow_core.units import plural
 from antflow_gui.plots.throughput import ThroughputPlot
 from antflow_gui.runs.controller import RunController
+from antflow_gui.runs.curves import RecordedCurves
 from antflow_gui.runs.progress import RunProgress, StageProgress
 from antflow_gui.theme import Theme
 from antflow_gui.views.flow import FlowView
 from antflow_gui.views.header import RunHeader
+from antflow_gui.views.recorded_words import recorded_facts
+from antflow_gui.views.sparkline import SAMPLES
 
 _NO_STAGES = "The stages appear here as soon as the script starts a pipeline"
+_NO_PIPELINE = "No pipeline was recorded"
 
 
 class RunPage(QWidget):
-    """Shows what the controller runs; `refresh` is called by the ticker and at each change of state."""
+    """Shows what the controller runs; `refresh` is called by the ticker and at each change of state.
+
+    Signals:
+        script_requested: The script of a recorded run is to be opened.
+    """
+
+    script_requested = Signal()
 
     def __init__(self, controller: RunController, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -34,11 +46,13 @@ class RunPage(QWidget):
         self.pipeline_box.setAccessibleName("Pipeline in view")
         self.pipeline_box.setToolTip("The script started several pipelines; choose whose stages are shown")
         self._plotted = -1
+        self._curves: RecordedCurves | None = None
         self._lay_out()
         self.header.run_requested.connect(controller.start)
         self.header.stop_requested.connect(controller.stop)
         self.header.pause_requested.connect(controller.toggle_pause)
         self.header.retry_requested.connect(controller.retry_failed)
+        self.header.script_requested.connect(self.script_requested)
         self.flow.workers_requested.connect(controller.set_workers)
         self.pipeline_box.activated.connect(self._choose_pipeline)
 
@@ -55,11 +69,16 @@ class RunPage(QWidget):
         layout.addWidget(self.plot, 1)
         self.pipeline_box.hide()
 
-    def show_script(self) -> None:
-        """Show a script that was just opened: its literal stages, all at zero."""
-        self._plotted = -1
-        self.pipeline_box.clear()
-        self.plot.clear()
+    def show_opened(self) -> None:
+        """Show what was just opened: a script's literal stages, all at zero, or a recorded run."""
+        self.start_run()
+        if self._controller.recorded is None:
+            self._show_outline()
+        elif self.refresh() is None:
+            self.plot.set_stages([])
+            self.flow.clear(_NO_PIPELINE)
+
+    def _show_outline(self) -> None:
         outline = self._controller.outline
         stages = _outlined_stages(outline) if outline is not None else ()
         self.plot.set_stages([stage.name for stage in stages])
@@ -71,8 +90,9 @@ class RunPage(QWidget):
 
     def start_run(self) -> None:
         """Empty what the last run left."""
-        self._plotted = -1
+        self._plotted, self._curves = -1, None
         self.pipeline_box.clear()
+        self.pipeline_box.hide()
         self.plot.clear()
 
     def refresh(self) -> RunProgress | None:
@@ -84,7 +104,7 @@ class RunPage(QWidget):
         self._offer(pipelines)
         progress = self._controller.measure(pipelines)
         self._show_header(progress)
-        self.flow.set_can_change_workers(self._controller.state is RunState.RUNNING)
+        self.flow.set_can_change_workers(self._controller.can_set_workers)
         paused = self._controller.is_paused  # then nothing holds up others
         self.flow.show_stages(progress.stages, None if paused else progress.bottleneck)
         self._plot(pipelines, progress)
@@ -98,8 +118,21 @@ class RunPage(QWidget):
             self._plotted = position
             self.plot.clear()
             self.plot.set_stages([stage.name for stage in view.stages])
-        if self._controller.is_running and not view.ended:
+            self._curves = None
+        recorded = self._controller.recorded
+        if recorded is not None:
+            self._plot_recorded(recorded, view)
+        elif self._controller.is_running and not view.ended:
             self.plot.append(progress.elapsed_s, [stage.rate for stage in progress.stages])
+
+    def _plot_recorded(self, recorded: ReplayedRun, view: PipelineView) -> None:
+        """Draw the whole course of a pipeline that was recorded, here and in the cards of its stages."""
+        if self._curves is None:
+            self._curves = RecordedCurves(recorded, view.run)
+        curves = self._curves.update()
+        if curves is not None:
+            self.plot.show_whole(curves.times_s, curves.rates, curves.began_s, curves.ended_s)
+            self.flow.show_curves(curves.evenly(SAMPLES).tolist())
 
     def _offer(self, pipelines: Sequence[PipelineView]) -> None:
         """List the pipelines once there are several; the newest is followed until one is chosen."""
@@ -116,15 +149,18 @@ class RunPage(QWidget):
         self.refresh()
 
     def _show_header(self, progress: RunProgress | None) -> None:
-        path = self._controller.path
         controller = self._controller
+        path, recorded = controller.path, controller.recorded
+        now = datetime.now().astimezone()
+        facts = recorded_facts(recorded, progress, now) if recorded is not None else None
         self.header.show_run(
             path.name if path else "",
-            self._note(),
+            self._note() if facts is None else facts.note,
             controller.state,
             progress,
             paused=controller.is_paused,
             can_retry=controller.can_retry,
+            recorded=facts,
         )
 
     def _note(self) -> str:
@@ -136,6 +172,7 @@ class RunPage(QWidget):
             parts.append(f"{plural(stages, 'stage')} · press Run" if stages else "press Run")
         else:
             parts += ["in the app", f"started {started:%H:%M:%S}"]
+        parts += self._recording_words()
         if self._controller.args:
             parts.append(shlex.join(self._controller.args))
         if self._controller.state is RunState.STOPPING:
@@ -143,6 +180,17 @@ class RunPage(QWidget):
         elif self._controller.is_paused:
             parts.append("nothing is taken until you resume")
         return " · ".join(parts)
+
+    def _recording_words(self) -> list[str]:
+        """Where the run is recorded, or was, as far as it is true."""
+        recording = self._controller.recording
+        if recording is None:
+            return []
+        if recording.fault is not None:
+            return ["recording stopped" if recording.path.is_file() else "nothing is recorded"]
+        if self._controller.recording_is_behind:
+            return [f"recorded in {recording.path.name}, but not what was retried since"]
+        return [f"{'recording to' if self._controller.is_running else 'recorded in'} {recording.path.name}"]
 
 
 def _outlined_stages(outline: ScriptOutline) -> tuple[StageProgress, ...]:

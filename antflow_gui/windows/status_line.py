@@ -1,4 +1,4 @@
-"""The status bar: how late the loop is, what held it, events and their memory, and unexpected errors."""
+"""The status bar: how late the loop is, what held it, events, their recording, and unexpected errors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QLabel, QPushButton, QStatusBar, QWidget
 
 from antflow_core.history.event_log import EventLog
+from antflow_core.link.protocol import Recording
 from antflow_core.units import format_bytes, format_count, format_duration, plural
 from antflow_gui.faults import Fault
 from antflow_gui.loop_monitor import LoopHold, LoopMonitor
@@ -19,9 +20,11 @@ class StatusLine(QStatusBar):
         monitor: Where the loop's lateness comes from.
 
     Signals:
+        recording_requested: The user wants to see where the recording is.
         fault_requested(Fault): The user wants to see the newest unexpected error.
     """
 
+    recording_requested = Signal()
     fault_requested = Signal(object)
 
     def __init__(self, monitor: LoopMonitor, parent: QWidget | None = None) -> None:
@@ -31,6 +34,10 @@ class StatusLine(QStatusBar):
         self._fault_counts: dict[tuple[str, str], int] = {}
         self.lateness = self._label(widest="Loop late p99 8,888 ms")
         self.events = self._label(widest="88,888,888 events in 8.88 GB")
+        self.recording_button = QPushButton()
+        set_kind(self.recording_button, "link")
+        self.addWidget(self.recording_button)
+        self.recording_button.hide()
         self.hold = self._label()
         self.fault_button = QPushButton()
         set_kind(self.fault_button, "link")
@@ -38,6 +45,7 @@ class StatusLine(QStatusBar):
         self.addPermanentWidget(self.fault_button)
         self.times = self._label("times since start", permanent=True)
         self.fault_button.clicked.connect(self._request_fault)
+        self.recording_button.clicked.connect(self._request_recording)
         monitor.loop_held.connect(self.show_hold)
 
     def _label(self, text: str = "", *, widest: str = "", permanent: bool = False) -> QLabel:
@@ -57,10 +65,21 @@ class StatusLine(QStatusBar):
         """Show the figures of this moment."""
         self.lateness.setText(f"Loop late p99 {self._monitor.p99_ms:.0f} ms")
         if history is not None:
-            memory = format_bytes(history.memory_bytes)
-            self.events.setText(f"{plural(len(history), 'event')} in {memory}")
+            self.events.setText(_events_words(history))
         else:
             self.events.setText("")
+
+    def show_recording(self, recording: Recording | None, *, going_on: bool) -> None:
+        """Say what is recorded, or was; a press shows where."""
+        button = self.recording_button
+        button.setVisible(recording is not None)
+        if recording is None:
+            return
+        if recording.fault is not None:
+            button.setText("Recording stopped" if recording.path.is_file() else "Not recorded")
+        else:
+            button.setText(f"{'Recording to' if going_on else 'Recorded in'} {recording.path.name}")
+        button.setToolTip(recording.fault or f"{recording.path}\nShow it in the file manager")
 
     def clear_hold(self) -> None:
         """Forget what held the loop; a new run begins."""
@@ -88,8 +107,19 @@ class StatusLine(QStatusBar):
         self.fault_button.show()
 
     @Slot()
+    def _request_recording(self) -> None:
+        self.recording_requested.emit()
+
+    @Slot()
     def _request_fault(self) -> None:
         self.fault_button.hide()
         self._fault_counts.clear()
         if self._fault is not None:
             self.fault_requested.emit(self._fault)
+
+
+def _events_words(history: EventLog) -> str:
+    """How many events are held, and how many no longer are."""
+    held = f"{plural(len(history), 'event')} in {format_bytes(history.memory_bytes)}"
+    dropped = history.dropped_events
+    return f"{held}, {format_count(dropped)} older ones dropped" if dropped else held

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from antflow_gui.context import AppContext
 from antflow_gui.event_loop import BatchedEventLoop
 from antflow_gui.faults import FaultReporter
 from antflow_gui.loop_monitor import LoopMonitor
-from antflow_gui.runs.controller import RunController
+from antflow_gui.runs.controller import RunController, in_process
+from antflow_gui.runs.options import options_from
 from antflow_gui.runs.ticker import Ticker
 from antflow_gui.settings import Settings
 from antflow_gui.theme import Theme, register_fonts
+from antflow_gui.windows.main_window import MainWindow
 
 T = TypeVar("T")
 RunOnLoop = Callable[[Callable[[], Awaitable[T]]], T]
@@ -52,8 +56,19 @@ def context(qt_loop: BatchedEventLoop, qapp: QApplication, tmp_path: Path) -> It
     monitor = LoopMonitor(qt_loop)
     monitor.start()
     faults = FaultReporter(tmp_path / "antflow-desk.log")
-    yield AppContext(settings, theme, RunController(), Ticker(50), monitor, faults)
+    controller = RunController(in_process, partial(options_from, settings))
+    yield AppContext(settings, theme, controller, Ticker(50), monitor, faults)
     monitor.stop()
+
+
+@pytest.fixture
+def window(context: AppContext, qtbot: QtBot) -> Iterator[MainWindow]:
+    """The main window, shown; what goes on in it is ended with the test."""
+    window = MainWindow(context)
+    qtbot.addWidget(window, before_close_func=lambda shown: shown.close_at_once())
+    window.show()
+    yield window
+    context.controller.stop()
 
 
 @pytest.fixture

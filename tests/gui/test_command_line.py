@@ -40,6 +40,12 @@ def test_exit_when_done_runs_the_script() -> None:
     assert parse_command_line(["orders.py", "--exit-when-done"]).run
 
 
+def test_a_recorded_run_is_no_script() -> None:
+    assert parse_command_line(["night.antflow"]) == Options(recorded=Path("night.antflow"))
+    options = parse_command_line(["night.jsonl", "--exit-when-done"])
+    assert (options.recorded, options.script, options.run) == (Path("night.jsonl"), None, False)
+
+
 @pytest.mark.parametrize("form", [["--screenshot", "shot.png"], ["--screenshot=shot.png"]])
 def test_a_screenshot_takes_a_file_name(
     form: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -54,6 +60,8 @@ def test_a_screenshot_takes_a_file_name(
         (["--runn", "orders.py"], "unknown option --runn"),
         (["--run"], "nothing to run"),
         (["--exit-when-done"], "nothing to run"),
+        (["night.antflow", "--run"], "cannot be run"),
+        (["night.antflow", "--limit"], "takes no arguments"),
         (["--screenshot"], "needs a file name"),
         (["--screenshot", "shot.txt"], "must end in .png"),
         (["--screenshot", "no/such/folder/shot.png"], "there is no folder"),

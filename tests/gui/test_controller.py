@@ -12,7 +12,8 @@ from antflow_core.exceptions import ScriptError
 from antflow_core.link.inproc import InProcessRun
 from antflow_core.link.protocol import RunOutcome, RunSource, RunState
 from antflow_gui.event_loop import BatchedEventLoop
-from antflow_gui.runs.controller import RunController
+from antflow_gui.runs.controller import OnOutput, RunController
+from antflow_gui.runs.options import RunOptions
 from tests.support.scripts import ENDLESS, RAISES, SYNTAX_ERROR, TWO_STAGES
 
 WriteScript = Callable[..., Path]
@@ -211,7 +212,7 @@ def test_a_run_that_breaks_off_has_an_outcome_all_the_same(
     state: RunState,
     message: str | None,
 ) -> None:
-    def make(path: Path, args: Sequence[str], on_output: Callable[[str, str], None]) -> RunSource:
+    def make(path: Path, args: Sequence[str], on_output: OnOutput, options: RunOptions) -> RunSource:
         source = _Broken(path, args, on_output=on_output)
         source.error = error
         return source

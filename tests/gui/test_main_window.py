@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
@@ -17,45 +16,14 @@ from antflow_core.link.protocol import RunState
 from antflow_gui.context import AppContext
 from antflow_gui.event_loop import BatchedEventLoop
 from antflow_gui.theme import ThemeMode
-from antflow_gui.windows.dialogs import ArgumentsDialog, CloseQuestion, HelpDialog, KeysDialog, SettingsDialog
+from antflow_gui.windows.dialogs import ArgumentsDialog, CloseQuestion, HelpDialog, KeysDialog
 from antflow_gui.windows.main_window import MainWindow
+from antflow_gui.windows.settings_dialog import SettingsDialog
+from tests.gui.driving import drive, run_to_the_end, trigger
 from tests.support.scripts import ENDLESS, NO_PIPELINE, RAISES, SEVERAL_PIPELINES, SYNTAX_ERROR, TWO_STAGES
 
 WriteScript = Callable[..., Path]
 LEFT = Qt.MouseButton.LeftButton
-
-
-@pytest.fixture
-def window(context: AppContext, qtbot: QtBot) -> Iterator[MainWindow]:
-    window = MainWindow(context)
-    qtbot.addWidget(window, before_close_func=lambda shown: shown.close_at_once())
-    window.show()
-    yield window
-    context.controller.stop()
-
-
-def _drive(loop: BatchedEventLoop, *, until: Callable[[], bool]) -> None:
-    """Let loop and window live until a condition holds."""
-
-    async def live() -> None:
-        async with asyncio.timeout(30):
-            while not until():
-                await asyncio.sleep(0.01)
-
-    loop.run_until_complete(live())
-
-
-async def _trigger(window: MainWindow, command: str) -> None:
-    window.commands.actions[command].trigger()
-
-
-def _start(loop: BatchedEventLoop, window: MainWindow) -> None:
-    loop.run_until_complete(_trigger(window, "run.start"))
-
-
-def _run_to_the_end(loop: BatchedEventLoop, window: MainWindow, context: AppContext) -> None:
-    _start(loop, window)
-    _drive(loop, until=lambda: not context.controller.is_running)
 
 
 def test_the_welcome_page_comes_first_and_has_no_panels(window: MainWindow) -> None:
@@ -79,7 +47,7 @@ def test_a_run_fills_table_errors_and_console(
     window: MainWindow, context: AppContext, qt_loop: BatchedEventLoop, write_script: WriteScript
 ) -> None:
     window.open_script(write_script(TWO_STAGES))
-    _run_to_the_end(qt_loop, window, context)
+    run_to_the_end(qt_loop, window)
     assert window.events.model.rowCount() == 100 * 3 + 90 * 3
     assert window.errors.total == 10
     assert window.panels.errors.windowTitle() == "Errors  10"
@@ -90,7 +58,7 @@ def test_each_of_several_pipelines_can_be_put_in_view(
     window: MainWindow, context: AppContext, qt_loop: BatchedEventLoop, write_script: WriteScript
 ) -> None:
     window.open_script(write_script(SEVERAL_PIPELINES))
-    _run_to_the_end(qt_loop, window, context)
+    run_to_the_end(qt_loop, window)
     page = window.run_page
     assert [card.name_text.text for card in page.flow.cards] == ["Match", "Score", "Rank"]
     assert window.events.model.rowCount() == 5 * 3 + 7 * 3 * 3
@@ -108,7 +76,7 @@ def test_typing_in_the_search_box_filters_the_table(
     write_script: WriteScript,
 ) -> None:
     window.open_script(write_script(TWO_STAGES))
-    _run_to_the_end(qt_loop, window, context)
+    run_to_the_end(qt_loop, window)
     window.commands.actions["view.search"].trigger()
     QTest.keyClicks(window.events.search_box, "status:failed stage:Fetch")
     QTest.keyClick(window.events.search_box, Qt.Key.Key_Return)
@@ -123,7 +91,7 @@ def test_a_script_with_a_syntax_error_says_where_and_the_app_stays_usable(
     assert window.banner.isVisible()
     assert "orders.py" in window.banner.message and "line 1" in window.banner.message
     path.write_text(TWO_STAGES, encoding="utf-8")
-    _run_to_the_end(qt_loop, window, context)
+    run_to_the_end(qt_loop, window)
     assert context.controller.state is RunState.FINISHED
     assert not window.banner.isVisible()
 
@@ -139,7 +107,7 @@ def test_a_script_that_raises_shows_its_own_traceback(
     window: MainWindow, context: AppContext, qt_loop: BatchedEventLoop, write_script: WriteScript
 ) -> None:
     window.open_script(write_script(RAISES))
-    _run_to_the_end(qt_loop, window, context)
+    run_to_the_end(qt_loop, window)
     assert window.banner.isVisible()
     assert "no such warehouse" in window.banner.message
     assert context.controller.state is RunState.FAILED
@@ -153,7 +121,7 @@ def test_closing_while_a_run_goes_on_asks_and_keep_running_keeps_it(
     write_script: WriteScript,
 ) -> None:
     window.open_script(write_script(ENDLESS))
-    _start(qt_loop, window)
+    trigger(qt_loop, window, "run.start")
     window.close()
     question = window.findChild(CloseQuestion)
     assert question is not None and window.isVisible()
@@ -170,7 +138,7 @@ def test_closing_while_a_run_goes_on_can_cancel_it(
     write_script: WriteScript,
 ) -> None:
     window.open_script(write_script(ENDLESS))
-    _start(qt_loop, window)
+    trigger(qt_loop, window, "run.start")
     window.close()
     question = window.findChild(CloseQuestion)
     assert question is not None
@@ -212,7 +180,7 @@ def test_arguments_are_asked_for_split_and_used(
         dialog.buttons.accepted.emit()
 
     qt_loop.run_until_complete(accept())
-    _drive(qt_loop, until=lambda: not context.controller.is_running)
+    drive(qt_loop, until=lambda: not context.controller.is_running)
     assert "['--limit', '5', 'two words']" in window.console.text()
 
 
@@ -221,7 +189,7 @@ def test_recent_scripts_tell_how_their_run_ended(
 ) -> None:
     path = write_script(TWO_STAGES)
     window.open_script(path)
-    _run_to_the_end(qt_loop, window, context)
+    run_to_the_end(qt_loop, window)
     window.show_welcome()
     recent = context.settings.recent[0]
     assert recent.path == str(path)

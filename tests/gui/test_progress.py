@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from antflow_core.link.protocol import PipelineView, StageView
@@ -57,6 +59,12 @@ def test_a_rate_is_the_mean_of_the_last_two_seconds() -> None:
     assert progress.rate_now == pytest.approx(100, rel=0.01)
     assert progress.stages[0].rate == pytest.approx(100, rel=0.01)
     assert progress.rate_mean == pytest.approx(100, rel=0.05)
+
+
+def test_a_pipeline_that_is_over_has_the_rate_of_its_whole_time() -> None:
+    view = replace(_view({"done": 90, "failed": 10}, ended=True), lasted_s=4.0)
+    (stage,) = _measure(ProgressMeter(), view, 5.0, running=False).stages
+    assert (stage.rate, stage.rate_is_mean) == (25.0, True)
 
 
 def test_there_is_no_rate_before_it_can_be_told() -> None:

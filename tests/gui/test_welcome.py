@@ -41,6 +41,8 @@ def entries(tmp_path: Path) -> list[RecentEntry]:
 def test_the_two_buttons_say_what_is_wanted(page: WelcomePage, qtbot: QtBot) -> None:
     with qtbot.waitSignal(page.open_requested):
         QTest.mouseClick(page.open_button, LEFT)
+    with qtbot.waitSignal(page.recorded_requested):
+        QTest.mouseClick(page.recorded_button, LEFT)
     with qtbot.waitSignal(page.example_requested):
         QTest.mouseClick(page.example_button, LEFT)
 
@@ -90,6 +92,17 @@ def test_a_row_tells_all_it_shows_to_a_screen_reader(page: WelcomePage, entries:
     page.show_recent(entries)
     assert page.rows[1].accessibleName() == "Open failed.py, it failed, today 08:14"
     assert page.rows[1].toolTip() == entries[1].path
+
+
+def test_the_switch_asks_for_recordings_and_tells_where_they_go(page: WelcomePage, qtbot: QtBot) -> None:
+    assert not page.record_switch.isChecked()
+    page.hide()  # the tick is an image of the theme that an earlier test has dressed the app in
+    with qtbot.waitSignal(page.record_toggled) as toggled:
+        page.record_switch.click()
+    assert toggled.args == [True]
+    with qtbot.assertNotEmitted(page.record_toggled):
+        page.show_recording(True, Path("/there/runs"))
+    assert page.record_note.full_text == f"into {Path('/there/runs')}"
 
 
 def test_a_file_held_over_the_window_lights_the_page_up(page: WelcomePage) -> None:
