@@ -2,6 +2,7 @@
 
 - `app` composition root: QApplication, loop, context, ordered shutdown; `__main__` runs it
 - `command_line` the app's arguments
+- `file_kinds` which files are recorded runs
 - `displays` whether a window can be shown
 - `context` what every part may use
 - `event_loop` asyncio on Qt's loop with a batched ready queue
@@ -12,10 +13,10 @@
 - `settings` what is remembered between starts
 - `theme`, `style_sheet` colours, fonts, the style of every widget
 - `resources` where the icons are
-- `runs` the open script and its run; pace and figures
+- `runs` what is open: a script with its run, or a recorded run; pace and figures
 - `models` events, errors and items, without widgets
 - `actions` one list of commands
 - `plots` throughput
 - `views` header, stage cards, events, item, errors, console, welcome
-- `windows` main window, panels, dialogs
+- `windows` main window, panels, menus, opening of files, dialogs
 """

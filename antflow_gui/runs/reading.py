@@ -23,6 +23,7 @@ class RecordedReading:
 
     Attributes:
         source: What has been read.
+        is_going_on: More may come; not so any more when `on_end` is called.
 
     Raises:
         RunFileError: It cannot be opened.
@@ -32,20 +33,18 @@ class RecordedReading:
         self.source = ReplayedRun(path)
         self._on_end: OnEnd | None = on_end
         self._task: asyncio.Task[RunOutcome] | None = None
-
-    @property
-    def is_going_on(self) -> bool:
-        """Whether more may come."""
-        return self._task is not None and not self._task.done()
+        self.is_going_on = False
 
     def start(self) -> None:
         """Read on from the first events."""
+        self.is_going_on = True
         self._task = asyncio.get_running_loop().create_task(self.source.run(), name="antflow-desk reading")
         self._task.add_done_callback(self._finish)
 
     def give_up(self) -> None:
         """Read no further; another file is to be shown."""
         self._on_end = None
+        self.is_going_on = False
         if self._task is not None:
             self._task.cancel()
 
@@ -57,6 +56,7 @@ class RecordedReading:
 
     def _finish(self, task: asyncio.Task[RunOutcome]) -> None:
         error = None if task.cancelled() else task.exception()
+        self.is_going_on = False
         if self._on_end is not None:
             self._on_end(error if isinstance(error, RunFileError) else None)
         if error is not None and not isinstance(error, RunFileError):

@@ -135,7 +135,9 @@ class WelcomePage(QWidget):
         return row
 
     def _recording(self) -> QHBoxLayout:
-        self.record_switch.setToolTip("Settings has the same switch, and the folder")
+        self.record_switch.setToolTip(
+            "Holds from the next run on; Settings has the same switch, and the folder"
+        )
         set_kind(self.record_note, "tertiary")
         self.record_note.setFont(ui_font(12))
         row = QHBoxLayout()

@@ -154,6 +154,7 @@ class MainWindow(QMainWindow):
             self.controller.close_recorded()
             self._context.ticker.stop()
             self._show_history()
+            self.run_page.clear()
             self.status_line.refresh(None)
 
     @Slot()
@@ -210,7 +211,7 @@ class MainWindow(QMainWindow):
         self.console.clear()
         self.status_line.clear_hold()
         self._show_history()
-        self.run_page.start_run()
+        self.run_page.clear()
         self.notices.begin()
         self._context.ticker.start()
 

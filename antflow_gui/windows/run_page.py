@@ -71,7 +71,7 @@ class RunPage(QWidget):
 
     def show_opened(self) -> None:
         """Show what was just opened: a script's literal stages, all at zero, or a recorded run."""
-        self.start_run()
+        self.clear()
         if self._controller.recorded is None:
             self._show_outline()
         elif self.refresh() is None:
@@ -88,8 +88,8 @@ class RunPage(QWidget):
             self.flow.clear(_NO_STAGES)
         self._show_header(None)
 
-    def start_run(self) -> None:
-        """Empty what the last run left."""
+    def clear(self) -> None:
+        """Empty what the last run left, and let go of its events."""
         self._plotted, self._curves = -1, None
         self.pipeline_box.clear()
         self.pipeline_box.hide()

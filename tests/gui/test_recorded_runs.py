@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,15 +14,17 @@ from PySide6.QtCore import QMimeData, QObject, QPoint, QPointF, Qt, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog
+from pytestqt.qtbot import QtBot
 
 from antflow_core.export.json_lines import write_json_lines
 from antflow_core.link.inproc import InProcessRun
-from antflow_core.link.protocol import RunState
+from antflow_core.link.protocol import Recording, RunState
 from antflow_core.recorded_run import open_run
 from antflow_core.recording import Recorder
 from antflow_core.tracker import StatusTracker
 from antflow_gui.context import AppContext
 from antflow_gui.event_loop import BatchedEventLoop
+from antflow_gui.runs.controller import RunController
 from antflow_gui.windows.main_window import MainWindow
 from tests.gui.driving import drive, run_to_the_end, trigger
 from tests.support.processes import start_python
@@ -393,6 +398,44 @@ def test_closing_the_window_ends_the_reading(
 
     qt_loop.run_until_complete(open_and_close())
     assert not asyncio.all_tasks(qt_loop)
+
+
+def test_a_recording_that_is_closed_gives_its_memory_back(
+    window: MainWindow, context: AppContext, qt_loop: BatchedEventLoop, recorded: Callable[..., Path]
+) -> None:
+    _open(qt_loop, window, recorded())
+    window.events.table.selectRow(3)
+    log = weakref.ref(context.controller.history)
+    assert log() is not None
+    trigger(qt_loop, window, "file.close")
+    gc.collect()
+    assert log() is None
+
+
+class _FullDisk(InProcessRun):
+    """A run whose recording stops at its first event."""
+
+    @property
+    def recording(self) -> Recording:
+        return Recording(self.path, "Recording into orders.antflow stopped, the disk is full")
+
+
+def test_a_recording_that_stops_is_told_once_and_the_run_goes_on(
+    context: AppContext, qtbot: QtBot, qt_loop: BatchedEventLoop, write_script: WriteScript
+) -> None:
+    controller = RunController(lambda path, args, on_output, _: _FullDisk(path, args, on_output=on_output))
+    window = MainWindow(replace(context, controller=controller))
+    qtbot.addWidget(window)
+    window.show()
+    window.open_script(write_script(TWO_STAGES))
+    trigger(qt_loop, window, "run.start")
+    assert "the disk is full" in window.banner.message
+    window.banner.close_button.click()
+    drive(qt_loop, until=lambda: not controller.is_running)
+    assert not window.banner.isVisible()
+    assert "recording stopped" in window.run_page.header.note_text.text
+    assert window.status_line.recording_button.text() == "Recording stopped"
+    assert controller.outcome is not None and controller.outcome.completed == 90
 
 
 class _FileManager(QObject):
