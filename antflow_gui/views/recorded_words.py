@@ -30,6 +30,8 @@ class RecordedFacts(NamedTuple):
     hindrance: str
 
 
+_CAUGHT_UP = 0.95
+"""Who follows a file that is being written is always a little behind."""
 _ENDS = {
     Outcome.RECORDING: StateWords("in_progress", "in_progress", "Being recorded"),
     Outcome.FINISHED: StateWords("completed", "completed", "Recorded · finished"),
@@ -74,9 +76,9 @@ def size_words(path: Path) -> str:
 
 
 def _words(source: ReplayedRun, progress: RunProgress | None) -> StateWords:
-    if source.share_read < 1:
-        return StateWords("in_progress", "accent", f"Loading {source.share_read * 100:.0f} %")
-    outcome = source.info.outcome
+    outcome, share = source.info.outcome, source.share_read
+    if share < (1 if outcome.is_over else _CAUGHT_UP):
+        return StateWords("in_progress", "accent", f"Loading {share * 100:.0f} %")
     if outcome is Outcome.FINISHED and progress is not None and progress.failed:
         return StateWords("failed", "failed", f"Recorded · {format_count(progress.failed)} failed")
     return _ENDS[outcome]

@@ -20,12 +20,13 @@ from antflow_core.export.json_lines import write_json_lines
 from antflow_core.link.inproc import InProcessRun
 from antflow_core.link.protocol import Recording, RunState
 from antflow_core.recorded_run import open_run
-from antflow_core.recording import Recorder
+from antflow_core.recording import Recorder, record
 from antflow_core.tracker import StatusTracker
 from antflow_gui.context import AppContext
 from antflow_gui.event_loop import BatchedEventLoop
 from antflow_gui.runs.controller import RunController
 from antflow_gui.windows.main_window import MainWindow
+from tests.bench.run_file import filled_log
 from tests.gui.driving import drive, run_to_the_end, trigger
 from tests.support.processes import start_python
 from tests.support.scripts import RAISES, SEVERAL_PIPELINES, TWO_STAGES
@@ -156,6 +157,26 @@ def test_the_plot_shows_the_whole_run_and_knows_no_now(
     words = [word for _, word in plot.time_labels]
     assert words[0] == "0 s" and "now" not in words
     assert all(len(card.sparkline) > 0 for card in window.run_page.flow.cards)
+
+
+def test_a_long_recording_shows_its_first_rows_while_it_is_loaded(
+    window: MainWindow, context: AppContext, qt_loop: BatchedEventLoop, tmp_path: Path
+) -> None:
+    tracker = StatusTracker()
+    filled_log(tracker.log, 300_000)
+    with record(tracker, tmp_path / "long.antflow"):
+        pass
+
+    async def open_it() -> tuple[int, str]:
+        window.opener.open_file(tmp_path / "long.antflow")
+        return window.events.model.rowCount(), window.run_page.header.state_text.text
+
+    rows, words = qt_loop.run_until_complete(open_it())
+    assert 0 < rows < 20_000 and words.startswith("Loading ")
+    drive(qt_loop, until=lambda: not context.controller.is_reading)
+    assert window.events.model.rowCount() == len(tracker.log) * 3 // 5
+    assert window.run_page.header.state_text.text == "Recorded · 200 failed"
+    assert window.events.table.rowAt(0) == 0
 
 
 def test_a_script_that_failed_says_why_in_the_banner(
