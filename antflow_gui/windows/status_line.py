@@ -34,6 +34,8 @@ class StatusLine(QStatusBar):
         self._fault_counts: dict[tuple[str, str], int] = {}
         self.lateness = self._label(widest="Loop late p99 8,888 ms")
         self.events = self._label(widest="88,888,888 events in 8.88 GB")
+        self.dropped = self._label(widest="888,888,888 older ones dropped")
+        self.dropped.hide()
         self.recording_button = QPushButton()
         set_kind(self.recording_button, "link")
         self.addWidget(self.recording_button)
@@ -65,9 +67,13 @@ class StatusLine(QStatusBar):
         """Show the figures of this moment."""
         self.lateness.setText(f"Loop late p99 {self._monitor.p99_ms:.0f} ms")
         if history is not None:
-            self.events.setText(_events_words(history))
+            memory = format_bytes(history.memory_bytes)
+            self.events.setText(f"{plural(len(history), 'event')} in {memory}")
         else:
             self.events.setText("")
+        dropped = history.dropped_events if history is not None else 0
+        self.dropped.setText(f"{format_count(dropped)} older ones dropped" if dropped else "")
+        self.dropped.setVisible(dropped > 0)
 
     def show_recording(self, recording: Recording | None, *, going_on: bool) -> None:
         """Say what is recorded, or was; a press shows where."""
@@ -116,10 +122,3 @@ class StatusLine(QStatusBar):
         self._fault_counts.clear()
         if self._fault is not None:
             self.fault_requested.emit(self._fault)
-
-
-def _events_words(history: EventLog) -> str:
-    """How many events are held, and how many no longer are."""
-    held = f"{plural(len(history), 'event')} in {format_bytes(history.memory_bytes)}"
-    dropped = history.dropped_events
-    return f"{held}, {format_count(dropped)} older ones dropped" if dropped else held
