@@ -338,10 +338,6 @@ class MainWindow(QMainWindow):
         """Whether failed items can be tried again."""
         return self.shows_file() and self.controller.can_retry
 
-    def can_pause(self) -> bool:
-        """Whether the run can be paused or resumed."""
-        return self.controller.can_pause
-
     # The window's place
 
     def _restore(self) -> None:

@@ -104,7 +104,7 @@ def _run(window: MainWindow) -> list[Command]:
             "&Pause or resume",
             controller.toggle_pause,
             ("Ctrl+P",),
-            window.can_pause,
+            lambda: controller.can_pause,
             hint="Finish the items in hand and take no more, until you press it again",
         ),
         Command(
