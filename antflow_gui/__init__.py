@@ -6,6 +6,8 @@
 - `displays` whether a window can be shown
 - `context` what every part may use
 - `event_loop` asyncio on Qt's loop with a batched ready queue
+- `vector_registers` what Qt's painting leaves behind in the processor
+- `collecting` when Python's garbage is collected
 - `loop_monitor` how late the loop is, and which task held it
 - `faults` unhandled errors of any kind, in one place
 - `quit_signals` Ctrl+C and SIGTERM while Qt sleeps

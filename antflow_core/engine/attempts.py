@@ -67,10 +67,13 @@ class Attempts:
         if waiting is not None:
             await waiting
         for task in tasks:
+            recovery = None
             try:
                 value = await self._call(entry, task, value, entry.attempt)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  it is recorded
-                value = await self.recover(entry, task, value, error)
+                recovery = self.recover(entry, task, value, error)
+            if recovery is not None:  # out here, else the next error would claim to come of this one
+                value = await recovery
             if worker_task().cancelling():
                 await self._run.cancels.look_after(entry)
             hand.spent_s += hand.last_s

@@ -150,13 +150,16 @@ class Worker:
                 # The usual case goes without coroutines around the task's: they cost a sixth of the speed.
                 task = stage.only_task
                 context.current_task = task.name
+                recovery = None
                 try:
                     entry.value = await task.call(entry.value)
                     hand.ended = ended = perf_counter()
                     hand.last_s = hand.spent_s = ended - called
                 except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  it is recorded
                     hand.note_return()
-                    entry.value = await self._attempts.recover(entry, task, entry.value, error)
+                    recovery = self._attempts.recover(entry, task, entry.value, error)
+                if recovery is not None:  # out here, else the next error would claim to come of this one
+                    entry.value = await recovery
                     hand.spent_s = hand.last_s
                 if self._task.cancelling():
                     await self._run.cancels.look_after(entry)

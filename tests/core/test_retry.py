@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from antflow_core import ExponentialBackoff, Pipeline, Stage, StatusEvent, StatusTracker, TaskEvent
+from antflow_core import ExponentialBackoff, Pipeline, Stage, StatusEvent, StatusTracker, TaskEvent, TaskFunc
 
 
 class Flaky:
@@ -43,6 +43,24 @@ def recorded() -> tuple[StatusTracker, list[tuple[Any, ...]]]:
         told.append((event.event_type, event.task_name, event.attempt, str(event.error or "")))
 
     return StatusTracker(status, task, task, task, task), told
+
+
+@pytest.mark.parametrize("tasks_before", [[], [same]], ids=["only task", "later task"])
+@pytest.mark.parametrize("tracked", [False, True])
+async def test_the_error_of_an_attempt_does_not_claim_to_come_of_the_one_before(
+    tasks_before: list[TaskFunc], tracked: bool
+) -> None:
+    errors: list[BaseException] = []
+    stage = Stage(
+        "A",
+        1,
+        [*tasks_before, Flaky(3)],
+        task_wait_seconds=0,
+        on_failure=lambda item_id, error, payload: errors.append(error),
+    )
+    await Pipeline([stage], status_tracker=StatusTracker() if tracked else None).run([1])
+    (error,) = errors
+    assert (str(error), error.__context__) == ("boom 3", None)
 
 
 async def test_a_failed_task_is_attempted_again_with_the_same_input() -> None:
