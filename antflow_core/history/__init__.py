@@ -16,6 +16,7 @@
     figures       what a run comes to: stages, rates, percentiles, errors grouped
     standing      a pipeline's counts as it would tell them itself
     item_texts    finding items by the text of their ids
-    text_index    finding a text among many short ones
+    text_index    finding a text among millions of short ones
+    text_columns  some thousands of them laid out for numpy
     text_pattern  what a text has to look like
 """

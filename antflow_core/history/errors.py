@@ -125,14 +125,14 @@ class ErrorTable:
 
     def __init__(self) -> None:
         self._columns = (_Texts(), _Texts(), _Texts(), _Texts())
-        self._rows = array("i")
+        self._rows = tuple(array("i") for _ in self._columns)
         self._indexes: dict[tuple[int, int, int, int], int] = {}
         self._templates: dict[tuple[object, ...], str] = {}
         # A key names code objects by id; holding them keeps the ids from being given away.
         self._codes: list[list[CodeType]] = []
 
     def __len__(self) -> int:
-        return len(self._rows) // 4
+        return len(self._rows[0])
 
     def index(self, error: BaseException) -> int:
         """The index under which an exception is recorded; the exception itself is not kept."""
@@ -160,9 +160,7 @@ class ErrorTable:
         index = self._indexes.get(key)
         if index is None:
             index = self._indexes[key] = len(self)
-            self._rows.extend(key)
-            for column, text in zip(self._columns, key, strict=True):
-                column.use(text)
+            self._add_row(key)
         return index
 
     def append(self, parts: ErrorParts) -> None:
@@ -173,25 +171,24 @@ class ErrorTable:
         )
         key = (types, messages, templates, details)
         self._indexes.setdefault(key, len(self))
-        self._rows.extend(key)
-        for column, text in zip(self._columns, key, strict=True):
-            column.use(text)
+        self._add_row(key)
 
     def forget(self, index: int) -> None:
         """Let go of an error's texts, except its type; should it come again it gets another index."""
-        row = tuple(self._rows[index * 4 : index * 4 + 4])
-        if self._indexes.get((row[0], row[1], row[2], row[3])) != index:
+        key = self._row(index)
+        if self._indexes.get(key) != index:
             return  # it has been forgotten already
-        del self._indexes[row[0], row[1], row[2], row[3]]
-        for column, text in zip(self._columns[1:], row[1:], strict=True):
+        del self._indexes[key]
+        for column, text in zip(self._columns[1:], key[1:], strict=True):
             column.give_up(text)
 
     def parts(self, index: int) -> ErrorParts:
         """The stored texts of an error."""
         if not 0 <= index < len(self):
             raise IndexError(f"no error {index}; there are {len(self)}")
-        row = self._rows[index * 4 : index * 4 + 4]
-        return ErrorParts(*(column.texts[at] for column, at in zip(self._columns, row, strict=True)))
+        return ErrorParts(
+            *(column.texts[at] for column, at in zip(self._columns, self._row(index), strict=True))
+        )
 
     def record(self, index: int) -> ErrorRecord:
         """An error as readers see it, its messages put back into the traceback."""
@@ -200,16 +197,15 @@ class ErrorTable:
 
     def type_name(self, index: int) -> str:
         """An error's class."""
-        return self._columns[0].texts[self._rows[index * 4]]
-
-    def text(self, index: int) -> str:
-        """What a search for words looks at: type and message."""
-        types, messages = self._columns[:2]
-        return f"{types.texts[self._rows[index * 4]]}: {messages.texts[self._rows[index * 4 + 1]]}"
+        return self._columns[0].texts[self._rows[0][index]]
 
     def search_texts(self, first: int, stop: int) -> list[str]:
-        """The same of a range of errors."""
-        return [*map(self.text, range(first, stop))]
+        """What a search for words looks at of a range of errors: type and message."""
+        types, messages = (
+            map(column.texts.__getitem__, row[first:stop])
+            for column, row in zip(self._columns[:2], self._rows[:2], strict=True)
+        )
+        return [*map("{}: {}".format, types, messages)]
 
     @property
     def type_names(self) -> Sequence[str]:
@@ -218,12 +214,22 @@ class ErrorTable:
 
     def type_indexes(self, first: int, stop: int) -> Sequence[int]:
         """For each error of a range its index in `type_names`."""
-        return self._rows[first * 4 : stop * 4 : 4]
+        return self._rows[0][first:stop]
 
     def memory_bytes(self) -> int:
         """Texts with about 170 bytes of string head, list and dictionary entry each, and 200 for an error."""
         texts = sum(column.chars + 170 * len(column.texts) for column in self._columns)
         return texts + 200 * len(self)
+
+    def _row(self, index: int) -> tuple[int, int, int, int]:
+        """Where the four texts of an error are."""
+        types, messages, templates, details = self._rows
+        return types[index], messages[index], templates[index], details[index]
+
+    def _add_row(self, key: tuple[int, int, int, int]) -> None:
+        for column, row, text in zip(self._columns, self._rows, key, strict=True):
+            row.append(text)
+            column.use(text)
 
     def _template(self, links: list[Link]) -> str:
         codes: list[CodeType] = []

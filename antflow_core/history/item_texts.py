@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from antflow_core.history.text_index import Segment, TextIndex, join_lines
-from antflow_core.history.text_pattern import SEPARATOR, Pattern, TextPattern
+from antflow_core.history.text_index import TextIndex
+from antflow_core.history.text_pattern import Pattern, TextPattern
 
 if TYPE_CHECKING:
     from antflow_core.history.event_log import EventLog
 
 _PLAIN_IDS: Final = frozenset({int, str})
-_DIGITS: Final = b"-0123456789" + SEPARATOR
 _NO_INT: Final = re.compile("[^0-9-]")
 
 
@@ -46,16 +45,16 @@ class ItemTexts(TextIndex):
                 found[item - first] = True
         return found
 
-    def _make_segment(self, first: int, stop: int) -> Segment:
+    def _joined(self, first: int, stop: int) -> str | list[str]:
         """Whole numbers, the ids of most runs, are spelt all at once, in a third of the time."""
         items = self._log.items
         ids = items.ids[first - items.first : stop - items.first] if first >= items.first else []
         if {*map(type, ids)} == {int}:
             try:
-                return Segment(join_lines("\n".join(["%d"] * len(ids)) % tuple(ids)), _DIGITS)
+                return "\n".join(["%d"] * len(ids)) % tuple(ids)
             except ValueError:  # one has more digits than Python spells
                 pass
-        return super()._make_segment(first, stop)
+        return super()._joined(first, stop)
 
     def _items_with(self, text: str) -> list[int]:
         """The items whose id is spelt so."""

@@ -72,13 +72,11 @@ class TextPattern:
         return start <= stop
 
     def needles(self) -> list[bytes]:
-        """What must occur in joined texts for this to match: the pieces, with separators at anchored ends."""
+        """What must follow one another in a text that has a separator behind it."""
         needles = [encoded(piece) for piece in self.pieces]
-        if self.at_start and needles:
-            needles[0] = SEPARATOR + needles[0]
         if self.at_end and needles:
             needles[-1] += SEPARATOR
-        return needles
+        return [needle for needle in needles if needle]
 
 
 class BadRegexError(Exception):
