@@ -12,7 +12,9 @@
     mistakes    what is said about a faulty query
     conditions  terms as conditions over one log
     compiler    from the tree to what finds its events in blocks of records
-    columns     the columns of records as bits
+    classes     what records are told apart by: which conditions they fulfil
+    columns     the columns that name entries of dictionaries
+    intervals   the columns of numbers
     masks       a query over columns
     row_set     the rows found, a bit each
     completion  what may follow in a query that is being typed

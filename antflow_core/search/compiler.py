@@ -4,48 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import KINDS, STATUS_COUNT
-from antflow_core.search.columns import (
-    BitsType,
-    Column,
-    ErrorColumn,
-    ItemColumn,
-    LookupColumn,
-    Matches,
-    NumberColumn,
-    TimeColumn,
-    dictionary,
-)
+from antflow_core.search.classes import Mask, TooManyStatesError
+from antflow_core.search.columns import Block, Column, lookup_column
 from antflow_core.search.conditions import Leaf, Viewpoint, leaf_of
+from antflow_core.search.intervals import DurationColumn, TimeColumn
 from antflow_core.search.masks import (
-    MAX_CONDITIONS,
     Combination,
     Condition,
     Expression,
     Joined,
     Masking,
     Negation,
-    TruthTable,
+    StateTable,
 )
 from antflow_core.search.tree import AllOf, AnyOf, Node, Not, Style, Term, Text, terms_of
 
-_COLUMNS = ("kind", "stage", "worker", "task", "error", "item")
+_DICTIONARIES = ("kind", "attempt", "stage", "worker", "task", "error", "item")
 
 
-def masking_of(log: EventLog, node: Node, viewpoint: Viewpoint) -> Masking:
-    """What finds the events of a query in the blocks of a log."""
-    leaves: list[Leaf] = []
-    expression = _expression(log, node, viewpoint, leaves)
-    if len(leaves) <= MAX_CONDITIONS:
-        return TruthTable(expression, len(leaves), _columns(log, leaves))
-    if isinstance(node, Not):
-        return Joined([masking_of(log, node.part, viewpoint)], needs_all=True, negated=True)
-    assert not isinstance(node, Term)
-    parts = [masking_of(log, part, viewpoint) for part in _groups(node)]
-    return Joined(parts, needs_all=isinstance(node, AllOf))
+class Query:
+    """Finds the events of a query in the blocks of a log: by one table, or by several if it must be.
+
+    Args:
+        log: Where the events are.
+        node: The query.
+        viewpoint: What its moments are counted from.
+    """
+
+    def __init__(self, log: EventLog, node: Node, viewpoint: Viewpoint) -> None:
+        self._log = log
+        self._node = node
+        self._viewpoint = viewpoint
+        leaves: list[Leaf] = []
+        expression = _expression(log, node, viewpoint, leaves)
+        self._masking: Masking = StateTable(expression, _columns(log, leaves))
+
+    def follow(self) -> None:
+        """Take in what is new in the dictionaries."""
+        try:
+            self._masking.follow()
+        except TooManyStatesError:
+            self._masking = self._divided()
+            self._masking.follow()
+
+    def mask(self, start: int, block: Block) -> Mask | bool:
+        """Which records are found, or one answer for all; `start` is the row of the first."""
+        return self._masking.mask(start, block)
+
+    def _divided(self) -> Joined:
+        """Two halves of the query, each of which is divided again where it is still too much."""
+        log, node, viewpoint = self._log, self._node, self._viewpoint
+        assert not isinstance(node, Term)  # one condition makes few states
+        if isinstance(node, Not):
+            return Joined([Query(log, node.part, viewpoint)], needs_all=True, negated=True)
+        parts = [Query(log, part, viewpoint) for part in _halves(node)]
+        return Joined(parts, needs_all=isinstance(node, AllOf))
 
 
 def status_rows(node: Node) -> Node:
@@ -55,16 +70,46 @@ def status_rows(node: Node) -> Node:
 
 
 def _expression(log: EventLog, node: Node, viewpoint: Viewpoint, leaves: list[Leaf]) -> Expression:
-    """The expression of a node; its conditions are added to `leaves`, their places there are their bits."""
+    """The expression of a node; its conditions are added to `leaves`, numbered by their places there."""
     if isinstance(node, Term):
         leaves.append(leaf_of(log, node, viewpoint))
         return Condition(len(leaves) - 1)
     if isinstance(node, Not):
         return Negation(_expression(log, node.part, viewpoint, leaves))
     if isinstance(node, AllOf):
-        parts = tuple(_expression(log, part, viewpoint, leaves) for part in _simplified(node.parts))
-        return Combination(parts, needs_all=True)
-    return Combination(_alternatives(log, node, viewpoint, leaves), needs_all=False)
+        parts = _simplified(_flat(node))
+        # None of several terms may be true of an event; that is, not any of them.
+        refused = [part.part for part in parts if isinstance(part, Not) and isinstance(part.part, Term)]
+        others = [part for part in parts if not (isinstance(part, Not) and isinstance(part.part, Term))]
+        expressions = [_expression(log, part, viewpoint, leaves) for part in others]
+        expressions += [Negation(part) for part in _either(log, refused, viewpoint, leaves)]
+        return Combination(tuple(expressions), needs_all=True)
+    parts = _flat(node)
+    terms = [part for part in parts if isinstance(part, Term)]
+    expressions = [*_either(log, terms, viewpoint, leaves)]
+    expressions += [_expression(log, part, viewpoint, leaves) for part in parts if not isinstance(part, Term)]
+    return Combination(tuple(expressions), needs_all=False)
+
+
+def _either(
+    log: EventLog, terms: Sequence[Term], viewpoint: Viewpoint, leaves: list[Leaf]
+) -> Sequence[Condition]:
+    """At least one of some terms, which is one condition; nothing where there are none."""
+    if not terms:
+        return ()
+    joined = leaf_of(log, terms[0], viewpoint)
+    for term in terms[1:]:
+        joined.join(leaf_of(log, term, viewpoint))
+    leaves.append(joined)
+    return (Condition(len(leaves) - 1),)
+
+
+def _flat(node: AllOf | AnyOf) -> Sequence[Node]:
+    """The parts of a node, those of parts of its own kind among them."""
+    parts: list[Node] = []
+    for part in node.parts:
+        parts += _flat(part) if isinstance(part, type(node)) else [part]
+    return parts
 
 
 def _simplified(parts: Sequence[Node]) -> Sequence[Node]:
@@ -93,60 +138,26 @@ def _kinds_term(words: Sequence[str]) -> Term:
     return Term("status", tuple(Text(word, Style.PLAIN, 0, 0) for word in words), 0, 0)
 
 
-def _alternatives(
-    log: EventLog, node: AnyOf, viewpoint: Viewpoint, leaves: list[Leaf]
-) -> tuple[Expression, ...]:
-    """The parts of an OR; the terms among them that look entries up become one condition."""
-    joined: Leaf | None = None
-    parts: list[Expression] = []
-    for part in node.parts:
-        leaf = leaf_of(log, part, viewpoint) if isinstance(part, Term) else None
-        if leaf is None:
-            parts.append(_expression(log, part, viewpoint, leaves))
-        elif joined is not None and leaf.can_be_joined:
-            joined.join(leaf)
-        else:
-            leaves.append(leaf)
-            parts.append(Condition(len(leaves) - 1))
-            joined = leaf if leaf.can_be_joined else joined
-    return tuple(parts)
-
-
-def _groups(node: AllOf | AnyOf) -> list[Node]:
+def _halves(node: AllOf | AnyOf) -> Sequence[Node]:
     """The parts of a node in two halves, or its only part."""
     parts, middle = node.parts, len(node.parts) // 2
     if not middle:
-        return [*parts]
+        return parts
     kind = type(node)
     return [kind(half, half[0].start, half[-1].stop) for half in (parts[:middle], parts[middle:])]
 
 
 def _columns(log: EventLog, leaves: Sequence[Leaf]) -> list[Column]:
-    """What gives records the bits of all conditions, each column of records once."""
-    bits_type: BitsType = np.uint8 if len(leaves) <= 8 else np.uint16
-    numbered = [*enumerate(leaves)]
+    """What sorts records by all conditions, each column of records once."""
     columns: list[Column] = []
-    times = [(bit, leaf.time) for bit, leaf in numbered if leaf.time is not None]
+    times = {number: leaf.times for number, leaf in enumerate(leaves) if leaf.times}
     if times:
-        columns.append(TimeColumn(log, times, bits_type))
-    for name in ("attempt", "duration"):
-        numbers = [
-            (bit, leaf.numbers[1]) for bit, leaf in numbered if leaf.numbers and leaf.numbers[0] == name
-        ]
-        if numbers:
-            columns.append(NumberColumn(name, numbers, bits_type))
-    for name in _COLUMNS:
-        entries = [(bit, matches) for bit, leaf in numbered for matches in leaf.entries.get(name, ())]
+        columns.append(TimeColumn(log, times))
+    durations = {number: leaf.durations for number, leaf in enumerate(leaves) if leaf.durations}
+    if durations:
+        columns.append(DurationColumn(durations))
+    for name in _DICTIONARIES:
+        entries = {number: leaf.entries[name] for number, leaf in enumerate(leaves) if name in leaf.entries}
         if entries:
-            columns.append(_lookup_column(log, name, entries, bits_type))
+            columns.append(lookup_column(log, name, entries))
     return columns
-
-
-def _lookup_column(
-    log: EventLog, name: str, conditions: Sequence[tuple[int, Matches]], bits_type: BitsType
-) -> LookupColumn:
-    if name == "item":
-        return ItemColumn(log, conditions, bits_type)
-    if name == "error":
-        return ErrorColumn(log, conditions, bits_type)
-    return LookupColumn(dictionary(log, name), conditions, bits_type)

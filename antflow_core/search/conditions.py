@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from math import inf
+from math import inf, isinf
 from typing import Final
 
 import numpy as np
 
 from antflow_core.exceptions import QueryError
 from antflow_core.history.event_log import EventLog
-from antflow_core.history.records import KIND_INDEX
+from antflow_core.history.records import KIND_INDEX, LARGEST_F4
 from antflow_core.history.text_pattern import Pattern, RegexPattern, SlowRegexError, TextPattern
 from antflow_core.search import mistakes
-from antflow_core.search.columns import Mask, Matches, attempts, single_precision
+from antflow_core.search.classes import Mask
+from antflow_core.search.columns import Matches
 from antflow_core.search.tree import Interval, Moment, Style, Term, Text
 
 REGEX_LIMIT_S: Final = 2.0
@@ -32,23 +33,20 @@ class Leaf:
 
     Attributes:
         entries: By column, which entries of its dictionary fulfil it.
-        numbers: A column of numbers and the intervals of it that do.
-        time: Gives the interval of times that does; asked again at every look.
+        durations: The intervals of durations that do.
+        times: Each gives an interval of moments that does; asked again at every look.
     """
 
     entries: dict[str, list[Matches]] = field(default_factory=dict)
-    numbers: tuple[str, Sequence[Interval]] | None = None
-    time: Callable[[], Interval] | None = None
-
-    @property
-    def can_be_joined(self) -> bool:
-        """Whether another one's entries may be added to this one's."""
-        return self.numbers is None and self.time is None
+    durations: list[Interval] = field(default_factory=list)
+    times: list[Callable[[], Interval]] = field(default_factory=list)
 
     def join(self, other: Leaf) -> None:
         """Be fulfilled also by what fulfils another one."""
         for column, matches in other.entries.items():
             self.entries.setdefault(column, []).extend(matches)
+        self.durations += other.durations
+        self.times += other.times
 
 
 class Viewpoint:
@@ -93,16 +91,16 @@ def _number_leaf(log: EventLog, term: Term, viewpoint: Viewpoint) -> Leaf:
     meaning = term.meanings[0]
     if isinstance(meaning, Moment):
         if term.field == "after":
-            return Leaf(time=lambda: Interval(low=viewpoint.unix(meaning)))
-        return Leaf(time=lambda: Interval(high=viewpoint.unix(meaning), high_open=True))
+            return Leaf(times=[lambda: Interval(low=viewpoint.unix(meaning))])
+        return Leaf(times=[lambda: Interval(high=viewpoint.unix(meaning), high_open=True)])
     if term.field == "last":
-        return Leaf(time=lambda: Interval(low=viewpoint.newest + meaning.low))
+        return Leaf(times=[lambda: Interval(low=viewpoint.newest + meaning.low)])
     intervals = [meaning for meaning in term.meanings if isinstance(meaning, Interval)]
     if term.field == "run":
         return Leaf({"item": [_runs(log, intervals)]})
     if term.field == "attempt":
-        return Leaf(numbers=("attempt", [known for each in intervals if (known := attempts(each))]))
-    return Leaf(numbers=("duration", [*map(single_precision, intervals)]))
+        return Leaf({"attempt": [_attempts(intervals)]})
+    return Leaf(durations=[*map(_single_precision, intervals)])
 
 
 def _kinds(values: Sequence[Text]) -> Matches:
@@ -112,19 +110,22 @@ def _kinds(values: Sequence[Text]) -> Matches:
 
 def _names(log: EventLog, column: str, value: Text) -> Matches:
     pattern = _pattern(value, ignore_case=True)
-    fits = _fits_name(log, column, pattern)
-    return _limited(pattern, value, lambda first, stop: _each(map(fits, range(first, stop))))
+    return _limited(pattern, value, _with_name(log, column, pattern))
 
 
-def _fits_name(log: EventLog, column: str, pattern: Pattern) -> Callable[[int], bool]:
-    names = {"worker": log.workers, "task": log.tasks}.get(column)
+def _with_name(log: EventLog, column: str, pattern: Pattern) -> Matches:
+    """Which stages, workers or tasks have a name that fits."""
     folds = isinstance(pattern, TextPattern)
 
-    def fits(index: int) -> bool:
-        name = log.stages[index].name if names is None else names[index]
-        return pattern.matches(name.casefold() if folds else name)
+    def matches(first: int, stop: int) -> Mask:
+        names: Iterable[str]
+        if column == "stage":
+            names = [stage.name for stage in log.stages[first:stop]]
+        else:
+            names = (log.workers if column == "worker" else log.tasks)[first:stop]
+        return _each(map(pattern.matches, map(str.casefold, names) if folds else names))
 
-    return fits
+    return matches
 
 
 def _items(log: EventLog, value: Text) -> Matches:
@@ -142,6 +143,30 @@ def _runs(log: EventLog, intervals: Sequence[Interval]) -> Matches:
         return wanted[runs]
 
     return matches
+
+
+def _attempts(intervals: Sequence[Interval]) -> Matches:
+    """Attempts as records hold them, where 0 stands for no attempt."""
+
+    def matches(first: int, stop: int) -> Mask:
+        numbers = np.arange(first, stop)
+        found = np.zeros(stop - first, np.bool_)
+        for interval in intervals:
+            low = max(interval.low + interval.low_open, 1)
+            found |= (numbers >= low) & (numbers <= interval.high - interval.high_open)
+        return found
+
+    return matches
+
+
+def _single_precision(interval: Interval) -> Interval:
+    """An interval whose bounds are rounded like the durations that records hold."""
+    low, high = (_rounded(bound) for bound in (interval.low, interval.high))
+    return Interval(low, high, interval.low_open, interval.high_open)
+
+
+def _rounded(bound: float) -> float:
+    return bound if isinf(bound) else float(np.float32(min(max(bound, -LARGEST_F4), LARGEST_F4)))
 
 
 def _error_texts(log: EventLog, value: Text) -> Matches:
@@ -166,15 +191,10 @@ def _anywhere(log: EventLog, value: Text) -> dict[str, list[Matches]]:
     """By column, which entries have a text somewhere in them."""
     pattern = TextPattern((value.text.casefold(),))
     items, errors = log.text_index("item"), log.text_index("error")
-
-    def names(column: str) -> Matches:
-        fits = _fits_name(log, column, pattern)
-        return lambda first, stop: _each(map(fits, range(first, stop)))
-
     return {
-        "stage": [names("stage")],
-        "worker": [names("worker")],
-        "task": [names("task")],
+        "stage": [_with_name(log, "stage", pattern)],
+        "worker": [_with_name(log, "worker", pattern)],
+        "task": [_with_name(log, "task", pattern)],
         "error": [lambda first, stop: errors.find(pattern, first, stop, ignore_case=True)],
         "item": [lambda first, stop: items.find(pattern, first, stop, ignore_case=True)],
     }

@@ -1,7 +1,7 @@
 """A query over columns: which records of a block it finds, every column read at most once.
 
-A condition is one bit, so that a record's bits say which conditions it fulfils, and a table over all
-combinations of bits says whether the query finds it: its length is 2 to the number of conditions. Columns are
+Each column sorts records into classes, by the conditions they fulfil. The classes of all columns together
+make a record's state, a number, and a table over all states says whether the query finds it. Columns are
 read in the order in which they decide most; records whose fate is decided are not looked at again.
 """
 
@@ -9,28 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antflow_core.search.columns import Bits, Block, Column, Mask, Shares
-
-MAX_CONDITIONS: Final = 16
-"""A table of 65,536 truths; a query with more conditions is put together from several tables."""
+from antflow_core.search.classes import MAX_STATES, Codes, Mask, TooManyStatesError, smallest_type
+from antflow_core.search.columns import Block, Column, Shares
 
 _LOST, _FOUND, _OPEN = 0, 1, 2
+_MOST_COMBINED: Final = 1 << 22
+"""So many combinations of classes are looked at, for most make no difference and leave few states."""
 _MOST_OPEN: Final = (0.0, 0.01, 0.08, 0.15, 0.22)
-"""Up to which share of records it pays off to go on with these alone, by the columns left to read."""
+"""Up to which share of open records it pays off to go on with these alone, by the columns left to read."""
 _TRY_EVERY: Final = 16
 """In one block of so many it is tried after which columns that would pay off."""
+_MOST_LEFT: Final = 0.1
+"""The same for records left to the tables that follow one."""
 
 
 class Masking(Protocol):
     """What tells of every record of a block whether it is found."""
 
     def follow(self) -> None:
-        """Take in what is new in the dictionaries."""
+        """Take in what is new in the dictionaries.
+
+        Raises:
+            TooManyStatesError: There are more states now than a table has.
+        """
 
     def mask(self, start: int, block: Block) -> Mask | bool:
         """Which records are found, or one answer for all; `start` is the row of the first."""
@@ -38,9 +45,9 @@ class Masking(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A part of a query that is one bit, by its number."""
+    """A part of a query that is fulfilled or not, by its number."""
 
-    bit: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,103 +73,95 @@ class _Step:
     """One column to read.
 
     Attributes:
-        states: By the bits known after it, whether a record is lost, found or still open.
+        fates: By the state as far as it is known after it, whether a record is lost, found or still open.
         most_open: Up to which share of open records the others are left out from here on, see `_MOST_OPEN`.
         narrows: Whether there were so few when it was last tried.
     """
 
     column: Column
-    states: NDArray[np.uint8]
+    fates: NDArray[np.uint8]
     most_open: float
     narrows: bool = False
 
 
-class TruthTable:
-    """Finds records by the truth of an expression over their bits.
+class StateTable:
+    """Finds records by the truth of an expression over their states.
 
     Args:
         expression: What must be true.
-        conditions: How many bits there are, at most `MAX_CONDITIONS`.
-        columns: What gives records their bits.
+        columns: What sorts records into classes.
     """
 
-    def __init__(self, expression: Expression, conditions: int, columns: Sequence[Column]) -> None:
+    def __init__(self, expression: Expression, columns: Sequence[Column]) -> None:
+        self._expression = expression
         self._columns = columns
-        self._truth = _truth(expression, np.arange(1 << conditions))
-        self._outcome = _outcome(self._truth)
-        self._can_set: list[int] = []
+        self._class_counts: list[int] | None = None
+        self._truth: Mask = np.zeros(1, np.bool_)
+        self._outcome: Callable[[Codes], Mask] = self._truth.take
         self._steps: list[_Step] = []
         self._looks = 0
 
     def follow(self) -> None:
         for column in self._columns:
             column.follow()
-        can_set = [column.can_set for column in self._columns]
-        if can_set != self._can_set:
-            self._can_set = can_set
-            self._steps = self._plan()
+        counts = [len(column.classes) for column in self._columns]
+        if counts != self._class_counts:
+            self._plan(counts)
+            self._class_counts = counts
 
     def mask(self, start: int, block: Block) -> Mask | bool:
         self._looks += 1
         return self._mask(self._steps, 0, start, block)
 
-    def _mask(self, steps: Sequence[_Step], bits: Bits | int, start: int, block: Block) -> Mask | bool:
+    def _mask(self, steps: Sequence[_Step], state: Codes | int, start: int, block: Block) -> Mask | bool:
         tries = self._looks % _TRY_EVERY == 1
         for number, step in enumerate(steps):
-            bits = bits | step.column.bits(start, block)
-            if isinstance(bits, int):
-                if step.states[bits] != _OPEN:
-                    return bool(step.states[bits])
+            codes: Any = step.column.codes(start, block)
+            state = codes + state
+            if isinstance(state, int):
+                if step.fates[state] != _OPEN:
+                    return bool(step.fates[state])
             elif step.most_open and (step.narrows or tries):
-                states = step.states.take(bits)
-                still_open = (states == _OPEN).nonzero()[0]
+                fates = step.fates.take(state)
+                still_open = (fates == _OPEN).nonzero()[0]
                 step.narrows = len(still_open) <= len(block) * step.most_open
                 if step.narrows:
-                    found: Mask = states == _FOUND
+                    found: Mask = fates == _FOUND
                     if len(still_open):
-                        part, left = _part(block, still_open), steps[number + 1 :]
-                        found[still_open] = self._mask(left, bits[still_open], start, part)
+                        part, left = taken(block, still_open), steps[number + 1 :]
+                        found[still_open] = self._mask(left, state[still_open], start, part)
                     return found
-        return bool(self._truth[bits]) if isinstance(bits, int) else self._outcome(bits)
+        return bool(self._truth[state]) if isinstance(state, int) else self._outcome(state)
 
-    def _plan(self) -> list[_Step]:
-        """The columns in the order in which they decide most, as far as anything depends on them."""
-        size = len(self._truth)
-        able = [(column, column.shares(size)) for column in self._columns if column.can_set]
-        needed = [each for each in able if self._depends_on(each[0].can_set, _united_bits(able))]
-        shares = [self._open_share(each[1], _united_bits(needed, but=each[0])) for each in needed]
-        ordered = [needed[at] for at in sorted(range(len(needed)), key=shares.__getitem__)]
-        return [
-            _Step(column, self._states(_united_bits(later)), _MOST_OPEN[min(len(later), 4)])
-            for number, (column, _) in enumerate(ordered)
-            for later in [ordered[number + 1 :]]
-        ]
-
-    def _depends_on(self, bits: int, possible: int) -> bool:
-        """Whether any of some bits makes a difference, where only possible bits are ever set."""
-        combinations = np.arange(len(self._truth))
-        combinations = combinations[combinations & ~possible == 0]
-        flipped = (combinations ^ 1 << bit for bit in range(bits.bit_length()) if bits >> bit & 1)
-        return any((self._truth[combinations] != self._truth[others]).any() for others in flipped)
-
-    def _open_share(self, shares: Shares, later: int) -> float:
-        """Which share of records is left open by a column, at a guess."""
-        return float(shares[self._states(later) == _OPEN].sum())
-
-    def _states(self, later: int) -> NDArray[np.uint8]:
-        """By the bits known so far, what the bits that may still come can make of a record."""
-        possible, certain = self._truth.copy(), self._truth.copy()
-        for bit in range(later.bit_length()):
-            if later >> bit & 1:
-                with_bit = possible.reshape(-1, 2, 1 << bit)
-                with_bit[:, 0] |= with_bit[:, 1]
-                with_bit = certain.reshape(-1, 2, 1 << bit)
-                with_bit[:, 0] &= with_bit[:, 1]
-        return np.where(certain, _FOUND, np.where(possible, _OPEN, _LOST)).astype(np.uint8)
+    def _plan(self, counts: Sequence[int]) -> None:
+        """Read the columns in the order in which they decide most, as far as anything depends on them."""
+        if prod(counts) > _MOST_COMBINED:
+            raise TooManyStatesError
+        truth = _truth(self._expression, self._columns)
+        needed: list[tuple[Column, NDArray[np.intp], Shares]] = []
+        for axis, column in reversed([*enumerate(self._columns)]):
+            truth, merged = _merged(truth, axis)
+            if truth.shape[axis] == 1:
+                truth = truth.squeeze(axis)
+                continue
+            needed.insert(0, (column, merged, _united(column.shares(), merged)))
+        if truth.size > MAX_STATES:
+            raise TooManyStatesError
+        order = sorted(range(len(needed)), key=lambda axis: float(needed[axis][2] @ _is_open(truth, axis)))
+        truth = truth.transpose(order)
+        self._truth = truth.ravel()
+        self._outcome = _outcome(self._truth)
+        self._steps = []
+        width = smallest_type(truth.size)
+        for place, (column, merged, _) in enumerate(needed[at] for at in order):
+            left = tuple(range(place + 1, truth.ndim))
+            stride = prod(truth.shape[place + 1 :])
+            column.encode((merged * stride).astype(width))
+            self._steps.append(_Step(column, _fates(truth, left), _MOST_OPEN[min(len(left), 4)]))
 
 
 class Joined:
-    """Several maskings together, for a query with more conditions than one table has.
+    """Several maskings together, for a query that is too much for one table.
 
     Args:
         parts: What is put together.
@@ -180,48 +179,94 @@ class Joined:
             part.follow()
 
     def mask(self, start: int, block: Block) -> Mask | bool:
+        joined = self._joined(self._parts, start, block)
+        if not self._negated:
+            return joined
+        return not joined if isinstance(joined, bool) else ~joined
+
+    def _joined(self, parts: Sequence[Masking], start: int, block: Block) -> Mask | bool:
         joined: Any = self._needs_all
-        for part in self._parts:
+        for number, part in enumerate(parts):
             mask = part.mask(start, block)
             joined = joined & mask if self._needs_all else joined | mask
-            if not np.any(joined) if self._needs_all else np.all(joined):
+            if isinstance(joined, bool):
+                if joined != self._needs_all:
+                    break
+                continue
+            left = (joined if self._needs_all else ~joined).nonzero()[0]
+            if len(left) <= len(block) * _MOST_LEFT:
+                if len(left) and number + 1 < len(parts):
+                    joined[left] = self._joined(parts[number + 1 :], start, taken(block, left))
                 break
-        if self._negated:
-            joined = not joined if isinstance(joined, bool) else ~joined
         return joined  # type: ignore[no-any-return]  # a mask where any part gave one
 
 
-def _truth(expression: Expression, bits: NDArray[np.int64]) -> Mask:
-    """For each combination of bits whether an expression is true of it."""
-    if isinstance(expression, Condition):
-        return np.asarray(bits >> expression.bit & 1 != 0)
-    if isinstance(expression, Negation):
-        return ~_truth(expression.part, bits)
-    truth = np.full(len(bits), expression.needs_all)
-    for part in expression.parts:
-        truth = truth & _truth(part, bits) if expression.needs_all else truth | _truth(part, bits)
-    return truth
-
-
-def _outcome(truth: Mask) -> Callable[[Bits], Mask]:
-    """The quickest way from bits to truth."""
-    true, false = np.flatnonzero(truth).tolist(), np.flatnonzero(~truth).tolist()
-    if true == [1] and false == [0]:
-        return lambda bits: bits.view(np.bool_) if bits.itemsize == 1 else bits != 0
-    if len(true) == 1:
-        return lambda bits: np.asarray(bits == true[0])
-    if len(false) == 1:
-        return lambda bits: np.asarray(bits != false[0])
-    return truth.take
-
-
-def _part(block: Block, places: NDArray[np.intp]) -> Block:
+def taken(block: Block, places: NDArray[np.intp]) -> Block:
     """Some records of a block; as plain bytes they are taken ten times as fast as by their fields."""
     return block.view(f"V{block.itemsize}").take(places).view(block.dtype)
 
 
-def _united_bits(columns: Sequence[tuple[Column, Shares]], but: Column | None = None) -> int:
-    bits = 0
-    for column, _ in columns:
-        bits |= column.can_set if column is not but else 0
-    return bits
+def _truth(expression: Expression, columns: Sequence[Column]) -> Mask:
+    """For each state whether an expression is true of it; each column's classes are an axis."""
+    shape = [len(column.classes) for column in columns]
+    return np.broadcast_to(_truth_of(expression, columns), shape)
+
+
+def _truth_of(expression: Expression, columns: Sequence[Column]) -> Mask:
+    """The same, of length 1 along the axes of columns that the expression does not ask."""
+    if isinstance(expression, Negation):
+        return ~_truth_of(expression.part, columns)
+    if isinstance(expression, Condition):
+        truth: Mask = np.zeros([1] * len(columns), np.bool_)
+        for axis, column in enumerate(columns):
+            if expression.number in column.classes.conditions:
+                fulfilled = column.classes.truth(column.classes.conditions.index(expression.number))
+                truth = truth | np.expand_dims(fulfilled, [*range(axis), *range(axis + 1, len(columns))])
+        return truth
+    truth = np.full([1] * len(columns), expression.needs_all)
+    for part in expression.parts:
+        here = _truth_of(part, columns)
+        truth = truth & here if expression.needs_all else truth | here
+    return truth
+
+
+def _merged(truth: Mask, axis: int) -> tuple[Mask, NDArray[np.intp]]:
+    """The truth with classes of a column made one that make no difference, and what each has become."""
+    numbers: dict[bytes, int] = {}
+    slices = np.moveaxis(truth, axis, 0)
+    merged = [numbers.setdefault(each.tobytes(), len(numbers)) for each in slices]
+    firsts = [merged.index(number) for number in range(len(numbers))]
+    return truth.take(firsts, axis=axis), np.array(merged, np.intp)
+
+
+def _united(shares: Shares, merged: NDArray[np.intp]) -> Shares:
+    """The shares of classes that were merged, given those of the classes before."""
+    united = np.zeros(int(merged.max()) + 1)
+    np.add.at(united, merged, shares)
+    return united
+
+
+def _is_open(truth: Mask, axis: int) -> NDArray[np.float64]:
+    """By the class of one column alone whether a record's fate is open."""
+    others = tuple(other for other in range(truth.ndim) if other != axis)
+    is_open = np.asarray(truth.any(axis=others)) & ~np.asarray(truth.all(axis=others))
+    return is_open.astype(np.float64)
+
+
+def _fates(truth: Mask, left: tuple[int, ...]) -> NDArray[np.uint8]:
+    """By the state as far as it is known, what the columns that are left to read can make of a record."""
+    possible, certain = truth.any(axis=left, keepdims=True), truth.all(axis=left, keepdims=True)
+    fates = np.where(certain, _FOUND, np.where(possible, _OPEN, _LOST)).astype(np.uint8)
+    return np.broadcast_to(fates, truth.shape).ravel()
+
+
+def _outcome(truth: Mask) -> Callable[[Codes], Mask]:
+    """The quickest way from states to truth."""
+    true, false = np.flatnonzero(truth).tolist(), np.flatnonzero(~truth).tolist()
+    if true == [1] and false == [0]:
+        return lambda states: states.view(np.bool_)
+    if len(true) == 1:
+        return lambda states: np.asarray(states == true[0])
+    if len(false) == 1:
+        return lambda states: np.asarray(states != false[0])
+    return truth.take

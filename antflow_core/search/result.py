@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from antflow_core.history.answers import event_at
 from antflow_core.history.event_log import EventLog
 from antflow_core.search.columns import Block
-from antflow_core.search.compiler import masking_of, status_rows
+from antflow_core.search.compiler import Query, status_rows
 from antflow_core.search.conditions import Viewpoint
 from antflow_core.search.query import FIELDS, Field, parse, quote, unquote
 from antflow_core.search.row_set import Piece, RowSet
@@ -47,7 +47,7 @@ class SearchResult:
     def __init__(self, log: EventLog, query: Node, zone: tzinfo | None) -> None:
         self._log = log
         self._viewpoint = Viewpoint(log, zone)
-        self._masking = masking_of(log, query, self._viewpoint)
+        self._query = Query(log, query, self._viewpoint)
         self._ages_s = _ages_s(query)
         self._rows = RowSet()
         self._next_row = log.first_row
@@ -107,7 +107,7 @@ class SearchResult:
         if self._ages_s:
             newest = (self._newest(start, block) for start, block in self._log.blocks(first, stop))
             self._viewpoint.newest = max(self._viewpoint.newest, *newest)
-        self._masking.follow()
+        self._query.follow()
         if self._viewpoint.newest > self._judged_from:
             self._rows.replace(
                 {
@@ -132,7 +132,7 @@ class SearchResult:
 
     def _found(self, start: int, block: Block) -> Piece:
         """What the query finds in a block, which lies in one chunk."""
-        return Piece.of(start, start + len(block), self._masking.mask(start, block))
+        return Piece.of(start, start + len(block), self._query.mask(start, block))
 
 
 def _ages_s(query: Node) -> list[float]:

@@ -1,0 +1,189 @@
+"""Columns of numbers: which of a query's intervals a record's duration or moment lies in.
+
+The bounds of all intervals cut the numbers into cells, within which all are of one class.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antflow_core.history.event_log import EventLog
+from antflow_core.search.classes import Classes, Codes
+from antflow_core.search.columns import Block, Shares, as_codes
+from antflow_core.search.tree import Interval
+
+_FEW_BOUNDS: Final = 5
+"""So many are compared with, one after the other; further ones are looked up."""
+
+
+class Cells:
+    """The cells that intervals cut the numbers of a type into, in ascending order.
+
+    The first one has the numbers that lie in no interval because they are too small, and what is no number.
+
+    Args:
+        kind: The type of the numbers; bounds are rounded to it.
+        classes: Where the classes of the cells are numbered.
+        conditions: In the order of the classes' conditions, the intervals that fulfil each.
+    """
+
+    def __init__(
+        self, kind: type[np.float32 | np.float64], classes: Classes, conditions: Sequence[Sequence[Interval]]
+    ) -> None:
+        halfopen = [[_half_open(kind, interval) for interval in intervals] for intervals in conditions]
+        found = {bound for spans in halfopen for span in spans for bound in span if span[0] < span[1]}
+        bounds = sorted(found - {np.inf})
+        patterns = [
+            sum(1 << place for place, spans in enumerate(halfopen) if any(a <= low < b for a, b in spans))
+            for low in bounds
+        ]
+        # Where nothing changes at a bound, as between two intervals that meet, there is none.
+        kept = [at for at, pattern in enumerate(patterns) if pattern != (patterns[at - 1] if at else 0)]
+        self.bounds: list[float] = [bounds[at] for at in kept]
+        self.classes: list[int] = [0, *(classes.number(patterns[at]) for at in kept)]
+        self._kind = kind
+
+    def place(self, number: float) -> int:
+        """Which cell a number lies in."""
+        return bisect_right(self.bounds, number)
+
+    def places(self, values: NDArray[Any]) -> NDArray[np.intp]:
+        """Which cells numbers lie in."""
+        places: NDArray[np.intp] = np.searchsorted(np.array(self.bounds, self._kind), values, "right")
+        places[np.isnan(values)] = 0
+        return places
+
+    def compared(self, values: NDArray[Any], codes: Codes, first: int, last: int) -> Codes | int:
+        """The codes of numbers that lie in cells from one to another, found by comparing with the bounds.
+
+        Args:
+            codes: By cell.
+        """
+        found: Codes | int = int(codes[first])
+        # Differences of unsigned numbers wrap around, and so do their sums.
+        changes = codes[first + 1 : last + 1] - codes[first:last]
+        for bound, change in zip(self.bounds[first:last], changes, strict=True):
+            found = as_codes(values >= self._kind(bound), change) + found
+        return found
+
+
+class DurationColumn:
+    """Sorts records by their durations, of which "not a number" is in no interval.
+
+    Args:
+        conditions: By the number of each condition the intervals that fulfil it.
+    """
+
+    def __init__(self, conditions: Mapping[int, Sequence[Interval]]) -> None:
+        self.classes = Classes([*conditions])
+        self._cells = Cells(np.float32, self.classes, [*conditions.values()])
+        self._codes: Codes = np.zeros(len(self._cells.classes), np.uint8)
+        self._halves: _Halves | None = None
+
+    def follow(self) -> None:
+        """A number says all by itself."""
+
+    def encode(self, codes: Codes) -> None:
+        self._codes = codes.take(self._cells.classes)
+
+    def codes(self, start: int, block: Block) -> Codes | int:
+        values, last = block["duration"], len(self._cells.bounds)
+        if last <= _FEW_BOUNDS:
+            return self._cells.compared(values, self._codes, 0, last)
+        if self._halves is None:
+            self._halves = _Halves(self._cells)
+        return self._codes.take(self._halves.places(values))
+
+    def shares(self) -> Shares:
+        return _even_shares(self._cells.classes, len(self.classes))
+
+
+class _Halves:
+    """Finds the cells of single-precision numbers by the first half of their bits, however many there are.
+
+    Args:
+        cells: The cells.
+    """
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        halves = np.arange(1 << 16, dtype=np.uint32) << np.uint32(16)
+        lowest, highest = (
+            cells.places(bits.view(np.float32)) for bits in (halves, halves | np.uint32(0xFFFF))
+        )
+        # Of negative numbers, the more bits the less.
+        lowest, highest = np.minimum(lowest, highest), np.maximum(lowest, highest)
+        bounds = np.array([*cells.bounds, np.inf], np.float32)
+        self._lowest = lowest.astype(np.int32)
+        self._bound = np.where(highest > lowest, bounds.take(lowest), np.float32(np.inf))
+        self._is_crowded = highest > lowest + 1
+
+    def places(self, values: NDArray[np.float32]) -> NDArray[np.int32]:
+        """Which cells numbers lie in."""
+        halves = values.view(np.uint32) >> np.uint32(16)
+        places: NDArray[np.int32] = self._lowest.take(halves)
+        places += values >= self._bound.take(halves)
+        crowded = np.flatnonzero(self._is_crowded.take(halves))
+        places[crowded] = self._cells.places(values[crowded])
+        return places
+
+
+class TimeColumn:
+    """Sorts records by their moments; most chunks lie in one cell as a whole.
+
+    Args:
+        log: Where the chunks are.
+        conditions: By the number of each condition what gives the intervals that fulfil it; they may move.
+    """
+
+    def __init__(self, log: EventLog, conditions: Mapping[int, Sequence[Callable[[], Interval]]]) -> None:
+        self.classes = Classes([*conditions])
+        self._log = log
+        self._conditions = [*conditions.values()]
+        self._cells = Cells(np.float64, self.classes, [])
+        self._class_codes: Codes = np.zeros(1, np.uint8)
+        self._codes: Codes = np.zeros(1, np.uint8)
+
+    def follow(self) -> None:
+        intervals = [[interval() for interval in condition] for condition in self._conditions]
+        self._cells = Cells(np.float64, self.classes, intervals)
+        if len(self.classes) == len(self._class_codes):  # else new codes come
+            self.encode(self._class_codes)
+
+    def encode(self, codes: Codes) -> None:
+        self._class_codes = codes
+        self._codes = codes.take(self._cells.classes)
+
+    def codes(self, start: int, block: Block) -> Codes | int:
+        span = self._log.time_span(start)
+        times = block["time"]
+        earliest, latest = span if span is not None else (float(times.min()), float(times.max()))
+        first, last = self._cells.place(earliest), self._cells.place(latest)
+        if last - first <= _FEW_BOUNDS:
+            return self._cells.compared(times, self._codes, first, last)
+        return self._codes.take(self._cells.places(times))
+
+    def shares(self) -> Shares:
+        return _even_shares(self._cells.classes, len(self.classes))
+
+
+def _half_open(kind: type[np.float32 | np.float64], interval: Interval) -> tuple[float, float]:
+    """From where on a number lies in an interval, and from where on no longer."""
+    low, high = kind(interval.low), kind(interval.high)
+    infinite = kind(np.inf)
+    if interval.low_open and low > -infinite:
+        low = np.nextafter(low, infinite)
+    if not interval.high_open:
+        high = np.nextafter(high, infinite)
+    return float(low), float(high)
+
+
+def _even_shares(cells: Sequence[int], classes: int) -> Shares:
+    """Shares of classes where every cell has as many records."""
+    shares: Shares = np.bincount(cells, minlength=classes) / len(cells)
+    return shares
