@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import tzinfo
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
 from antflow_core.history.answers import event_at
 from antflow_core.history.event_log import EventLog
+from antflow_core.history.storage import CHUNK_BITS
 from antflow_core.search.columns import Block
 from antflow_core.search.compiler import Query, status_rows
 from antflow_core.search.conditions import Viewpoint
@@ -52,6 +54,7 @@ class SearchResult:
         self._rows = RowSet()
         self._next_row = log.first_row
         self._judged_from = self._viewpoint.newest
+        self._spans: dict[int, tuple[float, float]] = {}  # by chunk, where there are ages
         self.update()
 
     def __len__(self) -> int:
@@ -105,8 +108,7 @@ class SearchResult:
     def _follow(self, first: int, stop: int) -> None:
         """Be ready for new rows, and judge those again that they make too old for ``last:``."""
         if self._ages_s:
-            newest = (self._newest(start, block) for start, block in self._log.blocks(first, stop))
-            self._viewpoint.newest = max(self._viewpoint.newest, *newest)
+            self._note_times(first, stop)
         self._query.follow()
         if self._viewpoint.newest > self._judged_from:
             self._rows.replace(
@@ -118,17 +120,22 @@ class SearchResult:
             )
             self._judged_from = self._viewpoint.newest
 
-    def _newest(self, start: int, block: Block) -> float:
-        span = self._log.time_span(start)
-        return float(block["time"].max()) if span is None else span[1]
+    def _note_times(self, first: int, stop: int) -> None:
+        """Keep up between which moments the events of each chunk lie, and when the newest was."""
+        for start, block in self._log.blocks(first, stop):
+            chunk, times = start >> CHUNK_BITS, block["time"]
+            earliest, latest = self._spans.get(chunk, (inf, -inf))
+            span = min(earliest, float(times.min())), max(latest, float(times.max()))
+            self._spans[chunk] = span
+            self._viewpoint.newest = max(self._viewpoint.newest, span[1])
+        for chunk in [chunk for chunk in self._spans if chunk < self._log.first_row >> CHUNK_BITS]:
+            del self._spans[chunk]
 
     def _may_age(self, piece: Piece) -> bool:
         """Whether an event of a piece may have become too old since the last look."""
-        span = self._log.time_span(piece.start)
-        if span is None:
-            return True
+        earliest, latest = self._spans[piece.start >> CHUNK_BITS]
         before, now = self._judged_from, self._viewpoint.newest
-        return any(span[1] >= before - age_s and span[0] < now - age_s for age_s in self._ages_s)
+        return any(latest >= before - age_s and earliest < now - age_s for age_s in self._ages_s)
 
     def _found(self, start: int, block: Block) -> Piece:
         """What the query finds in a block, which lies in one chunk."""

@@ -10,17 +10,18 @@ from datetime import time as clock_time
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from antflow_core.exceptions import QueryError
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import KIND_INDEX, NO_DURATION, EventRow, record_dtype
 from antflow_core.history.storage import CHUNK_ROWS
-from antflow_core.history.text_index import SEGMENT_TEXTS, TextIndex
+from antflow_core.history.text_columns import TextColumns
+from antflow_core.history.text_index import SEGMENT_TEXTS, TextIndex, join_texts
 from antflow_core.history.text_pattern import TextPattern
 from antflow_core.search import conditions
-from antflow_core.search.query import parse, quote
+from antflow_core.search.query import FIELDS, parse, quote
 from antflow_core.search.result import SearchResult, search
 from antflow_core.search.tree import AllOf, AnyOf, Interval, Moment, Node, Not, Style, Term, Text
 from antflow_core.tracker import StatusTracker
@@ -599,6 +600,92 @@ def test_a_result_that_missed_what_was_dropped_goes_on_behind_it() -> None:
     assert (result.dropped, result.update()) == (0, 0)
 
 
+def mixed_log() -> EventLog:
+    """A limited log that has dropped chunks of three runs, whose items have the same ids of all kinds."""
+    log = EventLog(3 * CHUNK_ROWS)
+    for name in ("Fetch-W0", "Parse-W1", "W"):
+        assert log.worker_indexes[name] >= 0
+    for name in ("fetch", "work"):
+        assert log.task_indexes[name] >= 0
+    for number, name in enumerate(ERROR_TYPES):
+        log.errors.index(type(name, (Exception,), {})(f"no route to {number}"))
+    lot = np.random.default_rng(3)
+    for start in (1_000.0, 1_020.0, 1_040.0):
+        run = log.begin_run("mixed", STAGES, start)
+        ids = [
+            *range(20),
+            *(f"Page-{n}" for n in range(2_000)),
+            *([n, "x"] for n in range(9)),
+            "ünï 3",
+            7.5,
+            (3, "x"),
+        ]
+        items = [log.run_items(run).index(item_id) for item_id in ids]
+        count = 20_000
+        records = np.zeros(count, record_dtype())
+        records["item"] = np.array(items)[lot.integers(0, len(items), count)]
+        records["time"] = start + np.arange(count) / 1_000 + lot.normal(0, 0.05, count)
+        records["kind"] = lot.integers(0, 10, count)
+        records["stage"] = lot.choice(log.stage_indexes(run), count)
+        records["attempt"] = lot.choice([0, 1, 1, 2, 3, 65_535], count)
+        records["task"] = lot.choice([0, 1, 0xFFFF], count)
+        records["worker"] = lot.integers(-1, 3, count)
+        records["duration"] = lot.choice([np.nan, 0.0, 0.1, 0.125, 0.25, 0.5, 3.4e38], count)
+        records["error"] = np.where(lot.random(count) < 0.02, lot.integers(0, len(ERROR_TYPES), count), -1)
+        log.append_records(records)
+        log.end_run(run, start + 20)
+    return log
+
+
+MIXED = mixed_log()
+MIXED_EVENTS = MIXED.page(range(MIXED.first_row, MIXED.next_row, 97))
+
+
+@settings(max_examples=80, deadline=None)
+@given(query=QUERIES)
+def test_a_query_over_dropped_chunks_and_several_runs_equals_a_plain_loop(query: str) -> None:
+    assert MIXED.first_row > 0
+    found = {*search(MIXED, query, zone=EAST).rows.tolist()}
+    node, newest = (
+        parse(query),
+        float(max(block["time"].max() for _, block in MIXED.blocks(0, MIXED.next_row))),
+    )
+    for event in MIXED_EVENTS:
+        assert (event.row in found) == loop_matches(MIXED, event, node, newest)
+
+
+@pytest.fixture(scope="module")
+def tried() -> list[str]:
+    """Some hundred of the queries that the properties are tried with."""
+    seen: list[str] = []
+
+    @settings(max_examples=500, phases=[Phase.generate], database=None, derandomize=True)
+    @given(QUERIES)
+    def collect(query: str) -> None:
+        seen.append(query)
+
+    collect()
+    return seen
+
+
+def test_the_queries_tried_name_every_field_and_have_every_operator(tried: list[str]) -> None:
+    wanted = [f"{field}:" for field in FIELDS]
+    wanted += [" OR ", " AND ", "-(", "NOT (", "(", ":/", "*", '"', ",", "..", ":>", ":<=", "="]
+    assert [part for part in wanted if not any(part in query for query in tried)] == []
+
+
+def test_ranges_that_lie_close_together_are_told_apart() -> None:
+    log = timed_log()
+    item = log.run_items(1)["x"]
+    seconds = [*np.linspace(0, 0.3, 3_001).tolist(), -1.0, math.inf, math.nan, 1e-40]
+    for each in seconds:
+        log.append(1_000.0, item, 0, 2, 1, 0xFFFF, -1, each, -1)
+    ranges = [f"{n}ms..{n + 1}ms" for n in range(0, 300, 2)] + ["100.1ms", "100.2ms", ">1h"]
+    query = f"duration:{','.join(ranges)} -duration:51ms,<1ms,0.0004"
+    assert 0 < len(search(log, query)) < len(seconds)
+    assert search(log, query).rows.tolist() == plain_loop(log, query)
+
+
 # Many texts at once
 
 _TEXTS = [f"{'Page' if n % 7 else 'pägE'}-{n * n % 10_007}" for n in range(3 * SEGMENT_TEXTS + 100)]
@@ -631,6 +718,39 @@ def test_the_text_index_finds_what_a_plain_loop_finds(
     texts = (text.casefold() if ignore_case else text for text in _TEXTS[first:stop])
     expected = [*map(pattern.matches, texts)]
     assert _INDEX.find(pattern, first, stop, ignore_case=ignore_case).tolist() == expected
+
+
+_pieces = st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=3).map(tuple)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    texts=st.lists(
+        st.text("abä", max_size=12) | st.text("ab", min_size=100, max_size=140), min_size=1, max_size=60
+    ),
+    pattern=st.builds(TextPattern, _pieces, st.booleans(), st.booleans()),
+)
+def test_pieces_are_found_in_order_in_texts_of_any_length(texts: list[str], pattern: TextPattern) -> None:
+    columns = TextColumns(join_texts(texts))
+    assert columns.find(pattern).tolist() == [pattern.matches(text) for text in texts]
+
+
+def test_what_a_word_found_is_remembered_only_as_long_as_its_texts_are_there() -> None:
+    texts = [str(n) for n in range(4 * SEGMENT_TEXTS)]
+    index = TextIndex(lambda first, stop: texts[first:stop])
+    for first, stop in (
+        (0, 20_000),
+        (9_000, 32_000),
+        (SEGMENT_TEXTS, len(texts)),
+        (0, 9_000),
+        (30_000, 30_001),
+    ):
+        hits = index.find(TextPattern(("77",)), first, stop).tolist()
+        assert hits == ["77" in text for text in texts[first:stop]]
+    index.forget_before(2 * SEGMENT_TEXTS + 5)
+    assert index.find(TextPattern(("77",)), 20_000, 30_000).tolist() == [
+        "77" in text for text in texts[20_000:30_000]
+    ]
 
 
 def test_the_text_index_keeps_texts_apart_that_hold_line_ends() -> None:
