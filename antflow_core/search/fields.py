@@ -64,7 +64,7 @@ FIELDS: Final = MappingProxyType(
 )
 """What may stand before a colon, for the parser, for completion and for filter menus."""
 
-_PLAIN = re.compile(r'[^\s"(),*/<>=-][^\s"(),*]*')
+_PLAIN = re.compile(r'[^\s"\'(),*/<>=!-][^\s"(),*]*')
 _OPERATOR = re.compile("OR|AND|NOT")
 _FIELD_LIKE = re.compile(r"[A-Za-z_]\w*:")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)

@@ -92,6 +92,9 @@ class _TreeMaker(Transformer[Token, Node]):
         return term
 
     def words(self, token: Token) -> Term:
+        fault = mistakes.nearly_a_field(str(token), _start(token)) if token.type == "WORD" else None
+        if fault is not None:
+            raise fault
         return Term(None, (_text(token),), _start(token), _stop(token))
 
     def condition(self, field: Token, *values: Token) -> Term:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 
 from antflow_core.exceptions import QueryError
@@ -12,9 +13,40 @@ from antflow_core.search.tree import Text
 _QUOTE_TEXT = "put quotes around text with parentheses"
 
 
+_FIELDS_MEANT = {
+    "id": "item",
+    "state": "status",
+    "kind": "event",
+    "type": "error_type",
+    "exception": "error_type",
+    "message": "error",
+    "try": "attempt",
+    "took": "duration",
+    "time": "after",
+    "since": "after",
+    "until": "before",
+}
+"""What else the fields might be called, the column titles of the app's table among them."""
+
+_WORDS_MEANT = {
+    "done": ("completed", "complete"),
+    "finished": ("completed", "complete"),
+    "succeeded": ("completed", "complete"),
+    "success": ("completed", "complete"),
+    "ok": ("completed", "complete"),
+    "error": ("failed", "fail"),
+    "running": ("in_progress", "start"),
+    "active": ("in_progress", "start"),
+    "started": ("in_progress", "start"),
+    "waiting": ("queued", None),
+    "pending": ("queued", None),
+}
+"""What else a status might be called, and a kind of task event."""
+
+
 def unknown_field(name: str, start: int) -> QueryError:
     """A word before a colon that is no field."""
-    close = _closest(name, tuple(FIELDS))
+    close = _FIELDS_MEANT.get(name.lower()) or _closest(name, tuple(FIELDS))
     if close:
         message = f"unknown field `{name}`; did you mean `{close}`?"
     else:
@@ -23,18 +55,51 @@ def unknown_field(name: str, start: int) -> QueryError:
     return QueryError(message, start, close, start + len(name))
 
 
+def nearly_a_field(raw: str, start: int) -> QueryError | None:
+    """A word that would be a field with another sign before it or in it; None where it is just a word."""
+    found = re.match(r"(!?)([A-Za-z][\w-]*):", raw)
+    if found is None or "://" in raw:
+        return None
+    name = found[2].replace("-", "_").lower()
+    if name not in FIELDS:
+        return None
+    meant = f"{'-' if found[1] else ''}{name}:"
+    message = f"unknown field `{found[0][:-1]}`; did you mean `{meant[:-1]}`?"
+    if found[1]:
+        message += " A minus leaves out what follows"
+    return QueryError(message, start, meant, start + found.end())
+
+
 def unknown_choice(field: str, value: Text) -> QueryError:
     """A value that a field with fixed ones does not have."""
     known, got = FIELDS[field].values, value.text
-    close = _closest(got, known)
+    parts = re.split(r"[|;/+]", got.lower())
+    if len(parts) > 1 and {*parts} <= {*known}:
+        listed = ",".join(parts)
+        message = f"{field}: takes several values with commas between; did you mean `{listed}`?"
+        return QueryError(message, value.start, listed, value.stop)
+    if got.startswith("!"):
+        example = got[1:].lower() if got[1:].lower() in known else known[0]
+        message = f"unknown {field} `{got}`; a minus before the field leaves out, as in -{field}:{example}"
+        return QueryError(message, value.start, None, value.stop)
+    other = "event" if field == "status" else "status"
+    meant = _WORDS_MEANT.get(got.lower(), (None, None))[field == "event"]
+    close = meant or _closest(got, known)
+    message = f"unknown {field} `{got}`; there are {', '.join(known)}"
     if close:
         message = f"unknown {field} `{got}`; did you mean `{close}`?"
-        return QueryError(message, value.start, close, value.stop)
-    other = "event" if field == "status" else "status"
-    message = f"unknown {field} `{got}`; there are {', '.join(known)}"
     if got.lower() in FIELDS[other].values:
-        message += f"; `{other}:{got.lower()}` finds {'task' if other == 'event' else 'status'} events"
-    return QueryError(message, value.start, None, value.stop)
+        message += f"{'' if close else ';'} `{other}:{got.lower()}` finds "
+        message += f"{'task' if other == 'event' else 'status'} events"
+    return QueryError(message, value.start, close, value.stop)
+
+
+def single_quotes(value: Text) -> QueryError:
+    """A value that begins with a single quote."""
+    closed = len(value.text) > 2 and value.text.endswith("'")
+    meant = f'"{value.text[1:-1]}"' if closed and '"' not in value.text else None
+    message = "text with spaces is put in double quotes, and so is text that begins with a single one"
+    return QueryError(message, value.start, meant, value.stop)
 
 
 def no_value(field: str, start: int, stop: int) -> QueryError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 from enum import Enum
 from math import inf
 
@@ -60,11 +60,7 @@ class Moment:
         if isinstance(self.what, datetime):
             return _unix(self.what if self.what.tzinfo else self.what.replace(tzinfo=zone))
         if isinstance(self.what, time):
-            began = datetime.fromtimestamp(began_at, zone)
-            today = _unix(datetime.combine(began.date(), self.what, zone))
-            return (
-                today if today >= began_at else _unix(datetime.combine(_next(began.date()), self.what, zone))
-            )
+            return _first(self.what, began_at, zone)
         return began_at + self.what
 
 
@@ -152,5 +148,17 @@ def _unix(moment: datetime) -> float:
         return inf if moment.year > 1970 else -inf
 
 
-def _next(day: date) -> date:
-    return day + timedelta(days=1)
+def _first(clock: time, began_at: float, zone: tzinfo | None) -> float:
+    """When a clock shows a time of day for the first time from a moment on.
+
+    Where it is set back it shows an hour twice; an hour that is skipped as it is set forward counts as shown
+    by a clock that was not set.
+    """
+    today = datetime.fromtimestamp(began_at, zone).date()
+    for day in (today, today + timedelta(days=1)):
+        for fold in (0, 1):
+            moment = _unix(datetime.combine(day, clock.replace(fold=fold), zone))
+            is_shown = not fold or datetime.fromtimestamp(moment, zone).time() == clock
+            if moment >= began_at and is_shown:
+                return moment
+    return inf

@@ -50,6 +50,8 @@ def checked_term(name: str, values: tuple[Text, ...], start: int, stop: int) -> 
             if not takes_text:
                 raise mistakes.regex_refused(field.name, value)
             _check_regex(value)
+        elif value.style is Style.PLAIN and value.text.startswith("'"):
+            raise mistakes.single_quotes(value)
     if takes_text:
         return Term(field.name, values, start, stop)
     if field.takes is Takes.CHOICES:

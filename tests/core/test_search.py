@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from datetime import time as clock_time
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pytest
@@ -109,6 +110,7 @@ def test_an_id_of_any_kind_is_found_by_its_text(item_id: object) -> None:
     assert [event.row for event in found(f"item:{quote(str(item_id))}", tracker)] == expected
 
 
+@settings(deadline=None)
 @given(st.text('ab"\\*, -:/()', min_size=1, max_size=6) | ANY_TEXT)
 @example("http://host/a")
 @example("//")
@@ -237,6 +239,41 @@ def test_a_time_of_day_is_the_first_after_the_run_began_in_the_viewers_zone() ->
     assert search(log, "after:0:00", zone=EAST).rows.tolist() == [2, 3]
     assert search(log, 'before:"2026-05-02 00:30"', zone=EAST).rows.tolist() == [0, 1, 2]
     assert search(log, "after:18:30", zone=UTC).rows.tolist() == [1, 2, 3]
+
+
+@pytest.fixture
+def berlin() -> ZoneInfo:
+    """A zone whose clocks are set forward and back."""
+    try:
+        return ZoneInfo("Europe/Berlin")
+    except ZoneInfoNotFoundError:
+        pytest.skip("this machine has no data of time zones")
+
+
+def test_a_time_of_day_that_a_clock_shows_twice_is_the_first_after_the_run_began(berlin: ZoneInfo) -> None:
+    # At 3:00 summer time, which is 1:00 UTC, the clock is set back to 2:00.
+    began = datetime(2026, 10, 25, 0, 45, tzinfo=UTC)  # 2:45, the first time
+    log = timed_log(0, 600, 2_700, 3_600, began_at=began.timestamp())
+    assert search(log, "after:2:30", zone=berlin).rows.tolist() == [2, 3]
+    assert search(log, "after:2:50", zone=berlin).rows.tolist() == [1, 2, 3]
+    assert search(log, "after:2:40", zone=berlin).rows.tolist() == [3]
+
+
+def test_a_time_of_day_that_a_clock_skips_counts_as_if_it_were_not_set_forward(berlin: ZoneInfo) -> None:
+    # At 2:00, which is 1:00 UTC, the clock is set forward to 3:00.
+    began = datetime(2026, 3, 28, 23, 30, tzinfo=UTC)  # 0:30
+    log = timed_log(0, 5_400, 7_200, 9_000, began_at=began.timestamp())
+    assert search(log, "after:2:30", zone=berlin).rows.tolist() == [2, 3]  # 3:30, for it shows no 2:30
+    assert search(log, "after:3:30", zone=berlin).rows.tolist() == [2, 3]
+    assert search(log, "before:1:30", zone=berlin).rows.tolist() == [0]
+
+
+def test_a_run_over_midnight_and_a_clock_that_is_set_meanwhile(berlin: ZoneInfo) -> None:
+    began = datetime(2026, 10, 24, 21, 0, tzinfo=UTC)  # 23:00 on the evening before
+    log = timed_log(0, 4 * 3_600, 5 * 3_600, 12 * 3_600, began_at=began.timestamp())
+    assert search(log, "after:4:00", zone=berlin).rows.tolist() == [3]  # 3:00 UTC
+    assert search(log, "after:22:59", zone=berlin).rows.tolist() == []  # the next evening
+    assert search(log, 'after:"2026-10-25 03:00"', zone=berlin).rows.tolist() == [2, 3]
 
 
 def test_last_counts_back_from_the_newest_event_and_drops_its_old_end() -> None:
