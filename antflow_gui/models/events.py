@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, QTimer, Slot
 
 from antflow_core.exceptions import QueryError
 from antflow_core.history.event_log import EventLog
@@ -36,6 +36,7 @@ _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _HORIZONTAL = Qt.Orientation.Horizontal
 
+_PREPARE_EVERY_MS = 20
 _PAGE_ROWS = 64
 _PAGES_KEPT = 64
 
@@ -87,6 +88,9 @@ class EventsModel(QAbstractTableModel):
         self._chunk_counts: dict[int, NDArray[np.int64]] = {}
         self._counted_to = 0
         self.fault: QueryError | None = None
+        self._preparation = QTimer(self)
+        self._preparation.setInterval(_PREPARE_EVERY_MS)
+        self._preparation.timeout.connect(self._prepare)
 
     @property
     def history(self) -> EventLog | None:
@@ -124,6 +128,7 @@ class EventsModel(QAbstractTableModel):
         self._count_new_events()
         self._forget_rows()
         self.endResetModel()
+        self._preparation.start()
 
     def set_query(self, text: str) -> None:
         """Show what matches a query.
@@ -160,9 +165,19 @@ class EventsModel(QAbstractTableModel):
             self._pages.pop(self._row_count // _PAGE_ROWS, None)
             self._row_count = row_count
             self.endInsertRows()
-        # A little at each look, so that the first word that is searched for need not wait for all ids.
-        log.text_index("item").prepare(log.items.first, log.item_count, segments=1)
+        self._preparation.start()
         return True
+
+    @Slot()
+    def _prepare(self) -> None:
+        """Lay out some texts at a time, so that the first word that is searched for need not wait for all."""
+        log = self._log
+        is_left = log is not None and (
+            log.text_index("item").prepare(log.items.first, log.item_count, segments=1)
+            or log.text_index("error").prepare(0, log.error_count, segments=1)
+        )
+        if not is_left:
+            self._preparation.stop()
 
     def completions(self, query: str, cursor: int) -> Completions:
         """What may stand at a place of a query, by what there is in the log."""

@@ -159,7 +159,8 @@ class EventsView(QWidget):
         try:
             self.model.set_query(text)
         except QueryError as error:
-            if not self.search_box.is_completing:
+            skipped = len(text) - len(text.lstrip())
+            if not self.search_box.holds_back(skipped + error.end):
                 self._explain(error)
             self.chips.set_pressed(asked_statuses(before))
             return

@@ -23,6 +23,8 @@ from antflow_gui.theme import Theme, mono_font
 from antflow_gui.views.completion_list import CompletionList
 
 _PAUSE_MS = 150
+_PATIENCE_MS = 1_000
+"""So long a mistake where the cursor is may be one only because the next word has still to be typed."""
 _WAVE_STEP, _WAVE_HEIGHT = 3.0, 2.0
 _PADDING, _CLEAR_BUTTON = 8.0, 28.0
 _HELP = (
@@ -62,6 +64,11 @@ class SearchBox(QLineEdit):
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
         self._pause.timeout.connect(self._announce)
+        self._patience = QTimer(self)
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(_PATIENCE_MS)
+        self._patience.timeout.connect(self._announce_held)
+        self._holds_back = False
         self.setFont(mono_font(12))
         self.setPlaceholderText("Search: status:failed  stage:Parse  item:…")
         self.setAccessibleName("Search events")
@@ -72,24 +79,30 @@ class SearchBox(QLineEdit):
         self.textEdited.connect(self._note_typing)
         self.textChanged.connect(self._unmark)
         self.cursorPositionChanged.connect(self._note_move)
-        self.returnPressed.connect(self._announce)
+        self.returnPressed.connect(self._announce_entered)
 
     def enter(self, text: str) -> None:
         """Put a query into the box and announce it at once."""
         self.list.hide()
         self.setText(text)
         self.setCursorPosition(0)  # a query that is longer than the box shows its beginning
-        self._announce()
+        self._announce_entered()
 
     def mark(self, start: int, stop: int) -> None:
         """Underline what is faulty, until the text changes; an empty part is the place behind a character."""
         self._marked = (start, stop) if stop > start else (max(start - 1, 0), max(stop, 1))
         self.update()
 
-    @property
-    def is_completing(self) -> bool:
-        """Whether the list is open: the query is not finished, and its mistakes are none yet."""
-        return self.list.isVisible()
+    def holds_back(self, end: int) -> bool:
+        """Whether a mistake that ends at a place is none yet, because the query is still being typed.
+
+        When it has become one, the query is announced again.
+        """
+        if self.list.isVisible():
+            return True
+        is_at_cursor = self.cursorPosition() == len(self.text()) and end >= len(self.text().rstrip())
+        self._holds_back = is_at_cursor and self._patience.isActive()
+        return self._holds_back
 
     @property
     def marked_text(self) -> str:
@@ -99,11 +112,23 @@ class SearchBox(QLineEdit):
     @Slot()
     def _announce(self) -> None:
         self._pause.stop()
+        self._holds_back = False
         self.query_entered.emit(self.text())
+
+    @Slot()
+    def _announce_entered(self) -> None:
+        self._patience.stop()
+        self._announce()
+
+    @Slot()
+    def _announce_held(self) -> None:
+        if self._holds_back:
+            self._announce()
 
     @Slot()
     def _note_typing(self) -> None:
         self._pause.start()
+        self._patience.start()
         self._offer()
 
     @Slot()
@@ -137,6 +162,7 @@ class SearchBox(QLineEdit):
         """Close the list; what was held back while it was open is said now."""
         if self.list.isVisible():
             self.list.hide()
+            self._patience.stop()
             self._pause.start()
 
     def _steer_list(self, event: QKeyEvent) -> bool:

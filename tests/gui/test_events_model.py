@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from antflow_core.exceptions import QueryError
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.storage import CHUNK_ROWS
+from antflow_core.history.text_index import SEGMENT_TEXTS
 from antflow_gui.models.events import (
     COLUMN_NAMES,
     ERROR,
@@ -271,3 +272,13 @@ def test_the_model_keeps_qts_rules_while_it_grows_and_is_filtered(
         model.refresh()
     model.set_history(None)
     qtmodeltester.check(model, force_py=False)  # type: ignore[no-untyped-call]  # pytest-qt leaves it untyped
+
+
+def test_the_texts_of_a_log_are_made_ready_without_being_asked_for(model: EventsModel, qtbot: QtBot) -> None:
+    log = EventLog()
+    items = log.run_items(log.begin_run("ready", ["Fetch"], 0.0))
+    for number in range(3 * SEGMENT_TEXTS):
+        assert items[f"item {number}"] == number
+    texts = log.text_index("item")
+    model.set_history(log)
+    qtbot.waitUntil(lambda: not texts.prepare(0, log.item_count, segments=0))

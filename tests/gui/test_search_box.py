@@ -240,6 +240,32 @@ def test_a_mistake_is_no_mistake_while_its_completions_are_open(
     assert view.fault.words == "Stage: needs a value, as in stage:Fetch"
 
 
+def test_what_is_still_being_typed_is_no_mistake_until_the_typing_has_rested(
+    view: EventsView, box: SearchBox, qtbot: QtBot
+) -> None:
+    with qtbot.waitSignal(box.query_entered):
+        QTest.keyClicks(box, "timeout OR")
+    assert (view.fault.words, box.marked_text) == ("", "")
+    with qtbot.waitSignal(box.query_entered):
+        pass
+    assert view.fault.words.startswith("OR needs a term behind it")
+    assert box.marked_text == "OR"
+
+
+def test_a_mistake_that_the_typing_has_left_behind_is_said_at_once(
+    view: EventsView, box: SearchBox, qtbot: QtBot
+) -> None:
+    with qtbot.waitSignal(box.query_entered):
+        QTest.keyClicks(box, "stauts:failed slow")
+    assert box.marked_text == "stauts"
+
+
+def test_return_says_at_once_what_is_wrong_at_the_end(view: EventsView, box: SearchBox) -> None:
+    QTest.keyClicks(box, 'item:"a b')
+    QTest.keyClick(box, Key.Key_Return)
+    assert view.fault.words.startswith("This quote has no end")
+
+
 def test_a_sentence_that_is_too_long_leaves_its_end_out(view: EventsView) -> None:
     view.set_query("zzz:1")
     assert "there are status, stage" in view.fault.words
