@@ -57,7 +57,8 @@ class Classes:
             A byte for each where that is enough, else two.
         """
         if len(fulfilled) == 1:
-            self.number(1)
+            if fulfilled[0].any():
+                self.number(1)
             return fulfilled[0].view(np.uint8)
         if len(fulfilled) <= _GROUP:
             return self._sorted_at_once(_keys(fulfilled))

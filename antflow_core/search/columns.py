@@ -58,14 +58,14 @@ class Dictionary:
         first: The oldest entry that is still held.
         count: How many there have been.
         none_share: Which share of records, at a guess, names no entry.
-        likely: How many of the first entries most records name, None where it may be any of them.
+        is_even: Whether nothing is known of how many records name an entry, so that any guess is as good.
     """
 
     column: str
     first: Callable[[], int]
     count: Callable[[], int]
     none_share: float = 0.0
-    likely: int | None = None
+    is_even: bool = False
 
 
 def dictionary(log: EventLog, column: str) -> Dictionary:
@@ -81,10 +81,10 @@ def dictionary(log: EventLog, column: str) -> Dictionary:
         "worker": (lambda: len(log.workers), 0.2),
         "error": (lambda: log.error_count, 0.95),
         "item": (lambda: log.item_count, 0.0),
-        "attempt": (lambda: LARGEST_U2 + 1, 0.2),
+        "attempt": (lambda: LARGEST_U2 + 1, 0.0),
     }
     count, none_share = counts[column]
-    return Dictionary(column, oldest, count, none_share, 4 if column == "attempt" else None)
+    return Dictionary(column, oldest, count, none_share, is_even=column == "attempt")
 
 
 _ROOM: Final = {"stage": LARGEST_U2 + 1, "task": LARGEST_U2 + 1}
@@ -146,13 +146,15 @@ class LookupColumn:
         indexes = block[self._source.column]
         if len(self._codes) == 2 and self._highest - self._lowest + 1 == self._matching:
             # A comparison takes half the time of a lookup.
-            return as_codes(_between(indexes, self._lowest, self._highest), self._codes[1])
+            return as_codes(between(indexes, self._lowest, self._highest), self._codes[1])
         if self._first:
             indexes = np.maximum(indexes - self._first, -1)
         return self._table.take(indexes)
 
     def shares(self) -> Shares:
-        entries = self._sorted[: self._known - self._first][: self._source.likely]
+        if self._source.is_even:
+            return np.full(len(self.classes), 1 / len(self.classes))
+        entries = self._sorted[: self._known - self._first]
         sample = entries[:: len(entries) // _SAMPLED + 1]
         counts = np.bincount(sample, minlength=len(self.classes)).astype(np.float64)
         shares: Shares = counts / max(len(sample), 1) * (1 - self._source.none_share)
@@ -264,8 +266,8 @@ def _moved(kept: Codes, held: int, size: int) -> Codes:
     return table
 
 
-def _between(indexes: NDArray[Any], lowest: int, highest: int) -> Mask:
-    """Which indexes lie between two, both included; of unsigned numbers those below come out above."""
+def between(indexes: NDArray[Any], lowest: int, highest: int) -> Mask:
+    """Which numbers lie between two, both included; as unsigned ones, those below come out above."""
     if lowest == highest:
         return np.asarray(indexes == lowest)
     unsigned = np.dtype(f"u{indexes.itemsize}").type

@@ -64,10 +64,13 @@ class Cells:
         Args:
             codes: By cell.
         """
+        bounds, before, behind = self.bounds[first:last], codes[first:last], codes[first + 1 : last + 1]
+        if len(bounds) == 2 and before[0] == behind[1] == 0:  # in between or not, as with most queries
+            low, high = map(self._kind, bounds)
+            return as_codes((values >= low) ^ (values >= high), behind[0])
         found: Codes | int = int(codes[first])
         # Differences of unsigned numbers wrap around, and so do their sums.
-        changes = codes[first + 1 : last + 1] - codes[first:last]
-        for bound, change in zip(self.bounds[first:last], changes, strict=True):
+        for bound, change in zip(bounds, behind - before, strict=True):
             found = as_codes(values >= self._kind(bound), change) + found
         return found
 

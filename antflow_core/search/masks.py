@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antflow_core.search.classes import MAX_STATES, Codes, Mask, TooManyStatesError, smallest_type
-from antflow_core.search.columns import Block, Column, Shares
+from antflow_core.search.columns import Block, Column, Shares, between
 
 _LOST, _FOUND, _OPEN = 0, 1, 2
 _MOST_COMBINED: Final = 1 << 22
@@ -261,12 +261,13 @@ def _fates(truth: Mask, left: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _outcome(truth: Mask) -> Callable[[Codes], Mask]:
-    """The quickest way from states to truth."""
-    true, false = np.flatnonzero(truth).tolist(), np.flatnonzero(~truth).tolist()
-    if true == [1] and false == [0]:
+    """The quickest way from states to truth: where it is true of neighbours only, comparing with the ends."""
+    true = np.flatnonzero(truth)
+    if true.tolist() == [1] and len(truth) == 2:
         return lambda states: states.view(np.bool_)
-    if len(true) == 1:
-        return lambda states: np.asarray(states == true[0])
-    if len(false) == 1:
-        return lambda states: np.asarray(states != false[0])
+    if len(true) and true[-1] - true[0] + 1 == len(true):
+        lowest, highest = int(true[0]), int(true[-1])
+        if highest == len(truth) - 1:
+            return lambda states: np.asarray(states >= lowest)
+        return lambda states: between(states, lowest, highest)
     return truth.take

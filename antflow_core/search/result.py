@@ -123,9 +123,11 @@ class SearchResult:
     def _note_times(self, first: int, stop: int) -> None:
         """Keep up between which moments the events of each chunk lie, and when the newest was."""
         for start, block in self._log.blocks(first, stop):
-            chunk, times = start >> CHUNK_BITS, block["time"]
-            earliest, latest = self._spans.get(chunk, (inf, -inf))
-            span = min(earliest, float(times.min())), max(latest, float(times.max()))
+            chunk, span = start >> CHUNK_BITS, self._log.time_span(start)
+            if span is None:  # the chunk is being filled
+                earliest, latest = self._spans.get(chunk, (inf, -inf))
+                times = block["time"]
+                span = min(earliest, float(times.min())), max(latest, float(times.max()))
             self._spans[chunk] = span
             self._viewpoint.newest = max(self._viewpoint.newest, span[1])
         for chunk in [chunk for chunk in self._spans if chunk < self._log.first_row >> CHUNK_BITS]:
