@@ -43,6 +43,10 @@ QUERIES = (
     "run:1 last:1s",
     "(stage:Fetch OR worker:Parse-W1) -status:queued attempt:1 duration:5ms..20ms",
     "nothing-like-this",
+    "timeout OR refused OR 503 OR http OR order OR parse OR save OR w3 OR 77",
+    "-timeout -refused -503 -http -order -w3 -77",
+    " OR ".join(f"(stage:Parse worker:Parse-W{n} duration:>{n + 8}ms attempt:1)" for n in range(10)),
+    f"duration:{','.join(f'{n}ms..{n + 1}ms' for n in range(0, 40, 2))}",
 )
 _MEMORY_EVENTS = 5_000_000
 _ANSWER_MS, _SEARCH_MS, _TABLE_MS = 10, 100, 150
