@@ -131,7 +131,8 @@ def _laid_out(flat: NDArray[np.uint8], starts: NDArray[np.intp], ends: NDArray[n
     """The table of texts that lie between these places in joined ones."""
     lengths = ends - starts
     width, count = int(lengths.max()) + 1, len(starts)
-    if int(ends[-1] - starts[0]) + 1 == count * width:  # they follow one another and are equally long
+    follow_another = int(ends[-1] - starts[0]) + 1 == count * width
+    if follow_another and int(lengths.min()) + 1 == width:
         return flat[starts[0] : int(ends[-1]) + 1].reshape(count, width).T
     rows = np.empty((width, count), np.uint8)
     places = starts.copy()
