@@ -17,8 +17,10 @@ from antflow_core.search.classes import Classes, Codes
 from antflow_core.search.columns import Block, Shares, as_codes
 from antflow_core.search.tree import Interval
 
-_FEW_BOUNDS: Final = 5
-"""So many are compared with, one after the other; further ones are looked up."""
+_FEW_STEPS: Final = 3
+_FEW_BOUNDS: Final = 16
+"""So many are compared with, one after the other; where there are more, cells are looked up."""
+_CROWDED: Final = -1
 
 
 class Cells:
@@ -68,6 +70,12 @@ class Cells:
         if len(bounds) == 2 and before[0] == behind[1] == 0:  # in between or not, as with most queries
             low, high = map(self._kind, bounds)
             return as_codes((values >= low) ^ (values >= high), behind[0])
+        values = np.ascontiguousarray(values)  # one after the other are compared in a fifth of the time
+        if len(bounds) > _FEW_STEPS and codes.itemsize > 1:  # to count in bytes is quicker than to add up
+            places = np.zeros(len(values), np.uint8)
+            for bound in bounds:
+                places += values >= self._kind(bound)
+            return codes[first : last + 1].take(places)
         found: Codes | int = int(codes[first])
         # Differences of unsigned numbers wrap around, and so do their sums.
         for bound, change in zip(bounds, behind - before, strict=True):
@@ -122,16 +130,16 @@ class _Halves:
         # Of negative numbers, the more bits the less.
         lowest, highest = np.minimum(lowest, highest), np.maximum(lowest, highest)
         bounds = np.array([*cells.bounds, np.inf], np.float32)
-        self._lowest = lowest.astype(np.int32)
-        self._bound = np.where(highest > lowest, bounds.take(lowest), np.float32(np.inf))
-        self._is_crowded = highest > lowest + 1
+        # Both in one table, for looking up takes most of the time.
+        self._table = np.zeros(1 << 16, [("place", np.int32), ("bound", np.float32)])
+        self._table["place"] = np.where(highest > lowest + 1, _CROWDED, lowest)
+        self._table["bound"] = np.where(highest == lowest + 1, bounds.take(lowest), np.float32(np.nan))
 
     def places(self, values: NDArray[np.float32]) -> NDArray[np.int32]:
         """Which cells numbers lie in."""
-        halves = values.view(np.uint32) >> np.uint32(16)
-        places: NDArray[np.int32] = self._lowest.take(halves)
-        places += values >= self._bound.take(halves)
-        crowded = np.flatnonzero(self._is_crowded.take(halves))
+        found = self._table.take(values.view(np.uint32) >> np.uint32(16))
+        places: NDArray[np.int32] = found["place"] + (values >= found["bound"])
+        crowded = np.flatnonzero(places == _CROWDED)
         places[crowded] = self._cells.places(values[crowded])
         return places
 

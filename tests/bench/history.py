@@ -45,7 +45,7 @@ QUERIES = (
     "nothing-like-this",
     "timeout OR refused OR 503 OR http OR order OR parse OR save OR w3 OR 77",
     "-timeout -refused -503 -http -order -w3 -77",
-    " OR ".join(f"(stage:Parse worker:Parse-W{n} duration:>{n + 8}ms attempt:1)" for n in range(10)),
+    " OR ".join(f"(stage:Parse worker:Parse-W{n} duration:>{n + 8}ms attempt:1)" for n in range(5)),
     f"duration:{','.join(f'{n}ms..{n + 1}ms' for n in range(0, 40, 2))}",
 )
 _MEMORY_EVENTS = 5_000_000
