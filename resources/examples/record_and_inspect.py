@@ -9,8 +9,7 @@ import pathlib
 import sys
 import tempfile
 
-from antflow_core import Pipeline, Stage
-from antflow_core.recorded_run import open_run
+from antflow_core import Pipeline, Stage, open_run
 
 asked = collections.Counter()
 
