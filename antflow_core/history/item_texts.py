@@ -63,7 +63,8 @@ class ItemTexts(TextIndex):
         items = log.items_with_id(text)
         if not _NO_INT.search(text) and text == str(_int(text)):
             items += log.items_with_id(_int(text))
-        return items + [item for item in self._odd if log.item_text(item) == text]
+        # An equal id may be spelt otherwise: 7.0 equals 7.
+        return [item for item in [*items, *self._odd] if log.item_text(item) == text]
 
     def _note_odd_ids(self) -> None:
         """Note the items whose ids are neither int nor str, so that only their texts must be asked for."""

@@ -110,6 +110,21 @@ def test_an_id_of_any_kind_is_found_by_its_text(item_id: object) -> None:
     assert [event.row for event in found(f"item:{quote(str(item_id))}", tracker)] == expected
 
 
+class _Renamed(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return f"no {str.__str__(self)}"
+
+
+@pytest.mark.parametrize(("item_id", "equal"), [(True, "1"), (7.0, "7"), (_Renamed("x"), "x")])
+def test_an_id_is_not_found_by_the_text_of_another_one_that_equals_it(item_id: object, equal: str) -> None:
+    tracker = StatusTracker()
+    tracker.begin_run(STAGES).status(item_id, 0, "queued")
+    assert len(found(f"item:{equal}", tracker)) == 0
+    assert len(found(f"item:{quote(str(item_id))}", tracker)) == 1
+
+
 @settings(deadline=None)
 @given(st.text('ab"\\*, -:/()', min_size=1, max_size=6) | ANY_TEXT)
 @example("http://host/a")
