@@ -41,9 +41,10 @@ def search(
 
 
 class SearchResult:
-    """The rows of a log that match a query, as of the last `update`; iterating gives the events.
+    """The rows of a log that match a query, as of the last `update`.
 
-    Rows are held as a bit for every event, and become numbers when they are asked for.
+    Iterating gives the events that the log still holds. Rows are kept as a bit for every event, and become
+    numbers when they are asked for.
     """
 
     def __init__(self, log: EventLog, query: Node, zone: tzinfo | None) -> None:
@@ -62,7 +63,8 @@ class SearchResult:
 
     def __iter__(self) -> Iterator[StatusEvent | TaskEvent]:
         for row in self.rows.tolist():
-            yield event_at(self._log, row)
+            if row >= self._log.first_row:
+                yield event_at(self._log, row)
 
     @property
     def rows(self) -> NDArray[np.int64]:

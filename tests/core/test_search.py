@@ -642,6 +642,17 @@ def test_rows_that_the_log_has_dropped_leave_a_result(query: str) -> None:
     assert search(log, query).rows.tolist() == expected
 
 
+def test_the_events_of_a_result_are_those_that_the_log_still_holds() -> None:
+    log = big_log(2 * CHUNK_ROWS)
+    many_events(log, 20_000, 0)
+    result = search(log, "status:failed")
+    before = [event.timestamp for event in result]
+    many_events(log, 20_000, 20_000)
+    assert log.first_row > 0
+    assert [event.timestamp for event in result] == before[-len([*result]) :]
+    assert 0 < len([*result]) < len(before)
+
+
 def test_a_result_that_missed_what_was_dropped_goes_on_behind_it() -> None:
     log = big_log(2 * CHUNK_ROWS)
     result = search(log, "status:failed")
