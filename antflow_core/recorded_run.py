@@ -198,7 +198,7 @@ class RecordedRun(Questions):
     # Inside
 
     def _items(self, item_id: Any) -> list[int]:
-        return self._reader.items_with_id(stored_id(item_id))
+        return self.log.items_with_id(stored_id(item_id))
 
     def _pipeline(
         self, number: int, details: str | None, stats: str | None, workers: str | None

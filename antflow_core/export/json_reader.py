@@ -24,7 +24,7 @@ from antflow_core.history.errors import parts_of_traceback
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import KIND_INDEX, LARGEST_U2, NO_DURATION, NO_ERROR, RECORD, record_dtype
 from antflow_core.run_files.file_lock import is_recorded_here
-from antflow_core.run_files.items import ReadItems
+from antflow_core.run_files.items import add_items
 from antflow_core.run_files.run_records import Outcome, RunInfo
 
 _PART_ROWS: Final = 2_048
@@ -70,7 +70,6 @@ class JsonLinesReader:
         self._at = 0
         self._lines = 0
         self._is_whole = False
-        self._items = ReadItems(self.log)
         self._item_indexes: dict[int, int] = {}
         self._new_items: list[tuple[int, object]] = []
         self._error_indexes: dict[int, int] = {}
@@ -109,10 +108,6 @@ class JsonLinesReader:
                 self._take_noting(json.loads(line))
         self._is_whole = True
         return self.log.next_row - first
-
-    def items_with_id(self, item_id: object) -> list[int]:
-        """The items that have a stored id; several of one run where different ids have the same repr."""
-        return self._items.with_id(item_id)
 
     def run_details(self) -> list[tuple[int, str | None, str | None, str | None]]:
         """Of each run its number, and what its pipeline told, as JSON: stages, newest counts, workers."""
@@ -267,7 +262,7 @@ class JsonLinesReader:
         for begin, end in zip([0, *breaks], [*breaks, len(runs)], strict=True):
             if begin < end:
                 ids = [item_id for _, item_id in self._new_items[begin:end]]
-                self._items.add(int(runs[begin]), ids, self.log.next_row)
+                add_items(self.log, int(runs[begin]), ids, self.log.next_row)
         self._new_items.clear()
 
     def _error(self, event: dict[str, Any]) -> int:

@@ -149,11 +149,13 @@ class RunItems(dict[object, int]):
 
     Attributes:
         lost_failures: The failed items whose events have been dropped, by id.
+        twins: In a log that was read from a file, further items with an id; different ids may be kept as one.
     """
 
     def __init__(self, log: _ItemHolder, run: int) -> None:
         super().__init__()
         self.lost_failures: dict[object, LostFailure] = {}
+        self.twins: dict[object, list[int]] = {}
         self._log = log
         self._run = run
 

@@ -289,10 +289,12 @@ class EventLog(RecordStore):
         return safe_text(self.items.id_of(item))
 
     def items_with_id(self, item_id: object) -> list[int]:
-        """The items that have an id, one for each run it was used in, in the order of the runs."""
-        key = hashable_id(item_id)
-        found = (items.get(key) for items in self._run_items)
-        return [item for item in found if item is not None]
+        """The items that have an id, in the order of the runs; one read from a file may have several."""
+        key, found = hashable_id(item_id), list[int]()
+        for items in self._run_items:
+            if key in items:
+                found += (items[key], *items.twins.get(key, ()))
+        return found
 
     def items_with_status(self, status: str) -> list[int]:
         """The items whose current status it is, in the order they were first seen."""

@@ -20,7 +20,7 @@ from antflow_core.history.records import RECORD, check_records, record_dtype
 from antflow_core.history.storage import CHUNK_MASK, CHUNK_ROWS
 from antflow_core.run_files.database import NAME_KINDS, connect_for_reading, prepare_opening, reading_faults
 from antflow_core.run_files.file_lock import is_locked
-from antflow_core.run_files.items import ReadItems
+from antflow_core.run_files.items import add_items
 from antflow_core.run_files.run_records import Outcome, RunInfo
 from antflow_core.run_files.stored_values import decode_ids, text_of
 
@@ -56,7 +56,6 @@ class RunFileReader:
         self.log = EventLog()
         self.rows = 0
         self._opening = prepare_opening(path)
-        self._items = ReadItems(self.log)
         self.names: tuple[list[str], ...] = tuple([] for _ in NAME_KINDS)
         self.info: RunInfo
         with self.connected() as connection:
@@ -110,10 +109,6 @@ class RunFileReader:
             )
             log.notes.update((row, json.loads(metadata)) for row, metadata in notes)
         return log.next_row - first
-
-    def items_with_id(self, item_id: object) -> list[int]:
-        """The items that have a stored id; several of one run where different ids have the same repr."""
-        return self._items.with_id(item_id)
 
     def run_details(self) -> list[tuple[int, str | None, str | None, str | None]]:
         """Of each run its number, and what its pipeline told, as JSON: stages, newest counts, workers."""
@@ -187,7 +182,7 @@ class RunFileReader:
             of_run = new[place + start : place + count]
             place += count
             if of_run:
-                self._items.add(run, of_run, first_row)
+                add_items(self.log, run, of_run, first_row)
 
     def _add_errors(self, first: int, _: int, texts: str) -> None:
         log, types, templates = self.log, self.names[_ERROR_TYPE], self.names[_TRACEBACK]

@@ -183,6 +183,22 @@ def test_blocks_of_ids_come_back(ids: list[object]) -> None:
     assert [*map(type, read)] == [*map(type, ids)]
 
 
+class Alike:
+    def __repr__(self) -> str:
+        return "<Alike>"
+
+
+def test_items_that_a_file_cannot_tell_apart_are_all_found(tmp_path: Path) -> None:
+    tracker = StatusTracker()
+    record_ = tracker.begin_run(["A"])
+    for item_id in (Alike(), "<Alike>", "other", Alike()):
+        record_.status(item_id, 0, "queued")
+    run = read_back(tracker, tmp_path)
+    for query in ("item:<Alike>", "item:<Al*", "item:/^<Alike>$/", "alike"):
+        assert len(run.search(query)) == 3
+    assert len(run.get_history("<Alike>")) == 3
+
+
 def test_metadata_is_kept_as_far_as_json_goes() -> None:
     endless: list[object] = [1]
     endless.append(endless)
