@@ -83,8 +83,7 @@ class Checkpoints:
     def _work(self) -> None:
         try:
             with closing(connect_for_writing(self._path, wait_s=0)) as connection:
-                while self._due.wait() and not self._closed:
-                    self._due.clear()
+                while self._is_wanted():
                     with suppress(sqlite3.Error):
                         self._checkpoint(connection)
                     self._in_step.set()
@@ -92,6 +91,12 @@ class Checkpoints:
             logger.debug("%s cannot be opened for checkpoints: %s", self._path, fault)
         finally:
             self._in_step.set()
+
+    def _is_wanted(self) -> bool:
+        """Wait until a checkpoint is due; False when there are to be no more."""
+        self._due.wait()
+        self._due.clear()  # before the look whether it is closed, which may have set it just now
+        return not self._closed
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         """Bring over what there is; where too much has come meanwhile, that too while the writer waits."""

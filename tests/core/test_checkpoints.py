@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -131,6 +132,36 @@ def test_a_writer_who_is_quicker_than_the_checkpoints_waits_for_them(
     with record(tracker, path):
         pass
     assert len(open_run(path).log) == 64 * CHUNK_ROWS
+
+
+class EndedMeanwhile(threading.Event):
+    """Lets the checkpoints be closed at the very moment when their thread has woken up for one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken, self.ended = threading.Event(), threading.Event()
+
+    def set(self) -> None:
+        super().set()
+        if self.taken.is_set():
+            self.ended.set()
+
+    def clear(self) -> None:
+        self.taken.set()
+        assert self.ended.wait(20)
+        super().clear()
+
+
+def test_checkpoints_that_are_ended_just_when_one_is_due_do_end(path: Path) -> None:
+    with record(busy_tracker(), path):
+        made = checkpoints.Checkpoints(path)
+        made._due = due = EndedMeanwhile()
+        made.begin()
+        assert due.taken.wait(20)
+        closing_thread = threading.Thread(target=made.close, daemon=True)
+        closing_thread.start()
+        closing_thread.join(20)
+        assert not closing_thread.is_alive()
 
 
 def test_a_recording_ends_while_somebody_reads_it(path: Path) -> None:
