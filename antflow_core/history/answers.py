@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import FAILED, KIND_INDEX, NO_ERROR, RETRYING, EventRow
-from antflow_core.types import StatusEvent, StatusType, TaskEvent, TaskEventType
+from antflow_core.types import FailedItem, StatusEvent, StatusType, TaskEvent, TaskEventType
 
 
 class RecordedError(Exception):
@@ -71,6 +71,19 @@ def recorded_error(log: EventLog, index: int) -> RecordedError:
     """An error of the log as an exception object."""
     record = log.error(index)
     return RecordedError(record.type_name, record.message, record.traceback)
+
+
+def failed_item(log: EventLog, event: EventRow) -> FailedItem:
+    """What there is to tell of an item whose latest status event says that it failed."""
+    metadata = status_metadata(log, event.row, FAILED, event.attempt, event.error)
+    return FailedItem(
+        event.item_id,
+        str(metadata.get("error", "Unknown error")),
+        str(metadata.get("error_type", "Exception")),
+        event.stage,
+        max(event.attempt, 1),
+        event.time,
+    )
 
 
 def status_metadata(log: EventLog, row: int, kind: int, attempt: int, error: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from antflow_core.history.answers import failed_item
 from antflow_core.history.dictionaries import LEFT, OVERFLOW_NAME, LostFailure, hashable_id
 from antflow_core.history.records import FAILED, KINDS, NO_ERROR, STATUS_COUNT
 from antflow_core.history.storage import CHUNK_ROWS
@@ -66,15 +67,15 @@ def _ended_runs(log: EventLog) -> NDArray[np.bool_]:
 def _note_failure(log: EventLog, row: int) -> None:
     """Keep what is to stay known of an item that failed."""
     event = log.event(row)
-    error = log.error(event.error) if event.error != NO_ERROR else None
+    failed = failed_item(log, event)
     log.run_items(event.run).lost_failures[hashable_id(event.item_id)] = LostFailure(
         row,
-        event.item_id,
-        event.stage,
-        max(event.attempt, 1),
-        event.time,
-        "Exception" if error is None else error.type_name,
-        "" if error is None else error.message,
+        failed.item_id,
+        failed.stage,
+        failed.attempts,
+        failed.timestamp,
+        failed.error_type,
+        failed.error,
     )
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from antflow_core.history.answers import event_at, status_event
+from antflow_core.history.answers import event_at, failed_item, status_event
 from antflow_core.history.event_log import EventLog
 from antflow_core.types import ErrorSummary, FailedItem, StatusEvent, StatusType, TaskEvent
 
@@ -60,7 +60,7 @@ class Questions:
             for lost in self.log.lost_failures()
         ]
         rows = sorted(map(self.log.latest_row, self.log.items_with_status("failed")))
-        return lost + [self._failed_item(row) for row in rows]
+        return lost + [failed_item(self.log, self.log.event(row)) for row in rows]
 
     def get_error_summary(self) -> ErrorSummary:
         """The failed items, counted by type of error and by stage."""
@@ -110,15 +110,3 @@ class Questions:
         for item in self._items(item_id):
             rows += self.log.rows_of_item(item).tolist()
         return [event_at(self.log, row) for row in sorted(rows)]
-
-    def _failed_item(self, row: int) -> FailedItem:
-        event = self.log.event(row)
-        metadata = status_event(self.log, event).metadata
-        return FailedItem(
-            event.item_id,
-            str(metadata.get("error", "Unknown error")),
-            str(metadata.get("error_type", "Exception")),
-            event.stage,
-            max(event.attempt, 1),
-            event.time,
-        )

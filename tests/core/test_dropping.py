@@ -124,6 +124,18 @@ def test_what_is_held_does_not_grow_with_what_went_through() -> None:
     assert tracker.get_stats()["completed"] == 120_000
 
 
+def test_a_failure_is_told_alike_before_and_after_its_events_are_dropped() -> None:
+    tracker = StatusTracker(max_events=LIMIT)
+    record = tracker.begin_run(["A", "B"])
+    record.status("no error", 0, "failed")
+    record.status("told by hand", 0, "failed", metadata={"error": "no stock", "error_type": "Refused"})
+    record.status("raised", 0, "failed", attempt=3, error=ValueError("boom"))
+    before = tracker.get_failed_items()
+    feed(record, range(15_000))
+    assert tracker.get_status("raised") is None
+    assert tracker.get_failed_items()[:3] == before
+
+
 def test_an_item_that_failed_long_ago_can_succeed_after_all() -> None:
     tracker = StatusTracker(max_events=LIMIT)
     record = tracker.begin_run(["A", "B"])
