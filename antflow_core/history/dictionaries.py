@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
 from antflow_core.history.records import FAILED
@@ -14,6 +15,9 @@ OVERFLOW_NAME: Final = "…"
 
 NEVER_SEEN: Final = 6
 """Where an item's current status would be, before it has had one."""
+
+_LOST_BYTES: Final = 270
+"""Of a lost failure: the tuple, its numbers, and its entry in a dictionary."""
 
 LEFT: Final = 7
 """The same for an item that ended and whose events have been dropped."""
@@ -167,6 +171,13 @@ class RunItems(dict[object, int]):
                 FAILED  # it is tried again: its next event takes it out of the failed ones
             )
         return index
+
+    def lost_bytes(self) -> int:
+        """About what the lost failures hold, the messages estimated from a sample of at most 100."""
+        count = len(self.lost_failures)
+        sample = [*islice(self.lost_failures.values(), 100)]
+        message = sum(len(failure.message) for failure in sample) / max(1, len(sample))
+        return round(count * (_LOST_BYTES + message))
 
     def index(self, item_id: object) -> int:
         """The index of an item whose id may be unhashable."""

@@ -367,14 +367,15 @@ class EventLog(RecordStore):
 
     @property
     def memory_bytes(self) -> int:
-        """Size of records, exact, and of dictionaries, estimated from a sample of ids."""
+        """Size of records, exact, and of dictionaries and lost failures, estimated."""
         chunks = sum(map(sys.getsizeof, self._chunks))
         names = sum(
             sys.getsizeof(indexes) + 60 * len(indexes) for indexes in (self.worker_indexes, self.task_indexes)
         )
         keys = sum(map(sys.getsizeof, self._run_items))
+        lost = sum(items.lost_bytes() for items in self._run_items)
         texts = sum(index.memory_bytes() for index in self._text_indexes.values())
-        return chunks + names + keys + texts + self.items.memory_bytes() + self.errors.memory_bytes()
+        return chunks + names + keys + lost + texts + self.items.memory_bytes() + self.errors.memory_bytes()
 
     # Inside
 

@@ -136,6 +136,17 @@ def test_a_failure_is_told_alike_before_and_after_its_events_are_dropped() -> No
     assert tracker.get_failed_items()[:3] == before
 
 
+def test_what_is_kept_of_failed_items_counts_as_memory() -> None:
+    tracker = StatusTracker(max_events=LIMIT)
+    record = tracker.begin_run(["A"])
+    sizes = []
+    for start in range(0, 120_000, 40_000):
+        for item in range(start, start + 40_000):
+            record.status(item, 0, "failed", "A-W0", attempt=1, error=ValueError("boom"))
+        sizes.append(tracker.log.memory_bytes)
+    assert 200 < (sizes[2] - sizes[1]) / 40_000 < 400
+
+
 def test_an_item_that_failed_long_ago_can_succeed_after_all() -> None:
     tracker = StatusTracker(max_events=LIMIT)
     record = tracker.begin_run(["A", "B"])

@@ -283,7 +283,7 @@ def test_the_texts_of_errors_count_until_they_are_forgotten() -> None:
     long = log.errors.index(ValueError("x" * 1_500))
     assert log.memory_bytes - before > 1_500
     log.errors.forget(long)
-    assert log.memory_bytes - before < 1_000
+    assert log.memory_bytes - before < 100
     assert log.errors.type_name(kept) == log.errors.type_name(long) == "ValueError"
 
 
