@@ -168,7 +168,11 @@ class StageRun:
         waiting = None if recorder is None else self._report_queued(recorder, entry)
         if waiting is not None:
             await self.hold_place(waiting)
-        self._run.cancels.check(entry)
+        try:
+            self._run.cancels.check(entry)
+        except asyncio.CancelledError:
+            self.channel.pass_room_on()  # a worker may wait behind for the room that came
+            raise
         self.put(entry)
 
     async def _put_after(self, waiting: Awaitable[None], entry: Entry) -> None:

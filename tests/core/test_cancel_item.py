@@ -220,6 +220,25 @@ async def test_the_room_a_cancelled_item_waited_for_goes_to_the_next_in_line() -
     assert gate.entered == [0, 1, 3]
 
 
+async def test_the_room_of_an_item_cancelled_as_it_is_queued_goes_to_the_next_worker_in_line() -> None:
+    """Two workers wait for room in the next stage, whose own worker waits for an item when it comes."""
+
+    def cancel_third(event: StatusEvent) -> None:
+        if (event.item_id, event.stage, event.status) == (2, "B", "queued"):
+            assert pipeline.cancel_item(2)
+
+    gate, tracker = Gate(free_from=1), StatusTracker(cancel_third)
+    stages = [Stage("A", 4, [same]), Stage("B", 1, [gate], queue_capacity=1)]
+    pipeline = Pipeline(stages, status_tracker=tracker)
+    running = asyncio.create_task(pipeline.run(range(4)))
+    await until(lambda: pipeline.get_stats().stage_stats["A"].completed_items == 4)
+    await settle()
+    gate.opened.set()
+    results = await asyncio.wait_for(running, 5)
+    assert [result.value for result in results] == [0, 1, 3]
+    assert counts(pipeline) == {"processed": 3, "cancelled": 1}
+
+
 async def test_a_feed_that_is_cancelled_after_its_item_was_counts_it_once() -> None:
     gate = Gate()
     pipeline = Pipeline([Stage("A", 1, [gate], queue_capacity=1)])
