@@ -39,7 +39,7 @@ class Rescues:
         """Let the chosen entries go again and wait until all of them have ended, or the run has.
 
         Args:
-            inside: Who asks is a task of the run, and does not wait for room.
+            inside: Who asks is a task or a callback of the run, and does not wait for room.
 
         Returns:
             The results of those that came through, in input order.
@@ -54,9 +54,9 @@ class Rescues:
         worker = self._own_worker()
         if worker is not None and (fault := self._fault(worker, first_stage)) is not None:
             raise fault
-        rescue = self._begin(failures, worker, first_stage)
+        rescue = self._begin(_Rescue(failures, worker, first_stage, inside=inside))
         try:
-            await self._let_in(rescue, past_capacity=inside)
+            await self._let_in(rescue)
             await rescue.ended
         finally:
             self._finish(rescue)
@@ -74,10 +74,10 @@ class Rescues:
         for rescue in self._rescues:
             self._give_back(rescue)
 
-    def release_workers(self) -> None:
-        """The run finishes what is in hand: a task that waits there goes on with what has come through."""
+    def release_inside(self) -> None:
+        """The run finishes what is in hand: who waits there goes on with what has come through."""
         for rescue in self._rescues:
-            if rescue.worker is not None:
+            if rescue.inside:
                 rescue.end()
 
     def check_workers(self) -> None:
@@ -93,8 +93,8 @@ class Rescues:
         for rescue in self._rescues:
             rescue.end()
 
-    def _begin(self, failures: list[Failure], worker: WorkerContext | None, first_stage: int) -> _Rescue:
-        run, rescue = self._run, _Rescue(failures, worker, first_stage)
+    def _begin(self, rescue: _Rescue) -> _Rescue:
+        run, failures = self._run, list(rescue.at_door)
         self._rescues.append(rescue)
         run.failures.remove(failures)
         run.outstanding += len(failures)
@@ -106,7 +106,7 @@ class Rescues:
         self._attend()
         return rescue
 
-    async def _let_in(self, rescue: _Rescue, *, past_capacity: bool) -> None:
+    async def _let_in(self, rescue: _Rescue) -> None:
         """Let the entries in one by one, as room appears."""
         run, at_door = self._run, rescue.at_door
         turn = ENTRIES_PER_TURN
@@ -115,7 +115,7 @@ class Rescues:
             stage = run.cancels.at_door.get(entry)
             if stage is None:  # it has been cancelled
                 at_door.popleft()
-            elif past_capacity or stage.channel.has_room():
+            elif rescue.inside or stage.channel.has_room():
                 at_door.popleft()
                 await self._bring(entry, stage)
             else:
@@ -195,14 +195,18 @@ class _Rescue:
     Attributes:
         worker: The worker whose task it is that waits; None for others.
         first_stage: Index of the first stage that they go through.
+        inside: Who waits is a task or a callback of the run, which cannot end before.
         at_door: Those not let in yet.
         results: Of those that came through.
         ended: Done when nothing is to be waited for any more.
     """
 
-    def __init__(self, failures: list[Failure], worker: WorkerContext | None, first_stage: int) -> None:
+    def __init__(
+        self, failures: list[Failure], worker: WorkerContext | None, first_stage: int, *, inside: bool
+    ) -> None:
         self.worker = worker
         self.first_stage = first_stage
+        self.inside = inside
         self.at_door = deque(failures)
         self.results: list[PipelineResult] = []
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()

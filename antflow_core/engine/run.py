@@ -226,7 +226,7 @@ class Run:
         self.rescues.give_back()
         dropped = sum(stage.clear() for stage in self.stages) + self._end_waits()
         self.resume()  # what is in hand goes through all stages
-        self.rescues.release_workers()
+        self.rescues.release_inside()
         self._tasks.cancel_feeders()
         self.output.wait_for_nobody()
         if not self.started:

@@ -732,6 +732,32 @@ async def test_inside_a_task_nobody_waits_for_room() -> None:
 # Ends before the end
 
 
+async def test_a_stop_does_not_wait_for_a_callback_that_waits_for_what_is_dropped(expect_log: Any) -> None:
+    """The callback of an item being fed keeps the run from its end, and what it waits for will not come."""
+    expect_log("discarded 1")
+    picky, gate = Picky(1), Gate()
+    retried: list[list[PipelineResult]] = []
+
+    async def retry_before(event: StatusEvent) -> None:
+        if event.item_id == 2 and event.status == "queued":
+            retried.append(await pipeline.retry_failed())
+
+    tracker = StatusTracker(retry_before)
+    pipeline = Pipeline([stage("A", picky, gate)], status_tracker=tracker)
+    await pipeline.start()
+    await pipeline.feed([1, 0])
+    await until(lambda: gate.entered == [0])
+    feeding = asyncio.create_task(pipeline.feed([3]))
+    await until(lambda: len(tracker.get_by_status("queued")) == 2)  # the failed one is once more
+    stopping = asyncio.create_task(pipeline.shutdown())
+    await settle()
+    gate.opened.set()
+    await asyncio.wait_for(stopping, 5)
+    await feeding
+    assert retried == [[]]
+    assert counts(pipeline) == {"processed": 1, "dropped": 2}
+
+
 async def test_cancelling_the_wait_after_the_end_gives_the_items_up() -> None:
     picky, gate = Picky(1, 2), Gate()
     tracker = StatusTracker()
