@@ -23,7 +23,7 @@ from antflow_core.link.protocol import (
     counted,
 )
 from antflow_core.recorded_run import FOLLOW_S, open_run
-from antflow_core.run_files.run_records import Outcome, RecordedPipeline, RunSnapshot
+from antflow_core.run_files.run_records import Outcome, RecordedPipeline, RunSnapshot, StageValue
 from antflow_core.types import (
     DashboardSnapshot,
     ErrorSummary,
@@ -133,6 +133,18 @@ class ReplayedRun:
             RunFileError: The file cannot be read any more.
         """
         return self.file.snapshots(run, after=after)
+
+    def values(self, item: int) -> list[StageValue]:
+        """What was noted of an item's values, in the order of the stages; most recordings have none.
+
+        Args:
+            item: The item's index in the log.
+
+        Raises:
+            RunFileError: The file cannot be read any more.
+        """
+        run = self.log.items.run_of(item)
+        return [value for value in self.file.values_of(self.log.item_id(item)) if value.run == run]
 
     async def run(self) -> RunOutcome:
         """Read all there is, and follow the file until its recording has ended.

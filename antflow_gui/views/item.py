@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import ErrorRecord
+from antflow_core.run_files.run_records import StageValue
 from antflow_core.units import format_duration
 from antflow_gui.models.item_history import ItemHistory
 from antflow_gui.theme import STATUS_WORDS, Theme, mono_font, set_kind, ui_font
 from antflow_gui.views.elided_label import ElidedLabel
 from antflow_gui.views.empty_note import EmptyNote
 from antflow_gui.views.item_events import ItemEventsTable
+from antflow_gui.views.item_values import ItemValues
 from antflow_gui.views.item_way import ItemWay
 from antflow_gui.views.status_icon import status_pixmap
 from antflow_gui.views.traceback_box import TracebackBox
@@ -21,6 +25,7 @@ from antflow_gui.views.traceback_box import TracebackBox
 _ICON = 12
 _MARGIN = 12
 _LONGEST_HEADING = 400
+ValuesOf = Callable[[int], Sequence[StageValue]]
 _EMPTY = "Choose an event to see the item's whole history."
 
 
@@ -47,6 +52,7 @@ class ItemView(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._history: ItemHistory | None = None
+        self._values_of: ValuesOf | None = None
         self._stale = False
         self.id_label = ElidedLabel("Copy item id")
         self.state_icon = QLabel()
@@ -54,6 +60,7 @@ class ItemView(QWidget):
         self.way = ItemWay(theme)
         self.error_label = QLabel()
         self.traceback_box = TracebackBox()
+        self.values = ItemValues()
         self.history_label = QLabel("History")
         self.events = ItemEventsTable(theme)
         self.retry_button = QPushButton("Retry item")
@@ -98,13 +105,17 @@ class ItemView(QWidget):
         layout.setSpacing(8)
         layout.addWidget(self.id_label)
         layout.addLayout(state)
-        for widget in (self.way, self.error_label, self.traceback_box, self.history_label, self.events):
+        for widget in self._parts():
             layout.addWidget(widget)
         layout.addStretch()
         outer = QVBoxLayout(self)
         outer.setContentsMargins(1, 1, 1, 1)
         outer.addWidget(self.page)
         self._arrange_page(content)
+
+    def _parts(self) -> Sequence[QWidget]:
+        """What is below the item's state, from top to bottom."""
+        return self.way, self.error_label, self.traceback_box, self.values, self.history_label, self.events
 
     def _arrange_page(self, content: QWidget) -> None:
         """The content scrolls; the button below it stays."""
@@ -127,9 +138,16 @@ class ItemView(QWidget):
         layout.addWidget(scroll, 1)
         layout.addLayout(buttons)
 
-    def show_item(self, log: EventLog, item: int) -> None:
-        """Show another item, by its index in a log."""
+    def show_item(self, log: EventLog, item: int, values_of: ValuesOf | None = None) -> None:
+        """Show another item.
+
+        Args:
+            log: Where its events are.
+            item: Its index in the log.
+            values_of: Tells what was recorded of its values; None where nothing can be.
+        """
         self._history = ItemHistory(log, item)
+        self._values_of = values_of
         self.events.rows.show_history(self._history)
         self._scroll.verticalScrollBar().setValue(0)
         self._show()
@@ -147,7 +165,7 @@ class ItemView(QWidget):
     @Slot()
     def clear(self) -> None:
         """Show no item."""
-        self._history = None
+        self._history = self._values_of = None
         self.events.rows.show_history(None)
         self._show()
 
@@ -201,6 +219,7 @@ class ItemView(QWidget):
         self._show_state(history)
         self.way.show_way(history)
         self._show_error(history.error)
+        self.values.show_values(self._values_of(history.item) if self._values_of is not None else ())
         self._show_acts()
 
     def _show_acts(self) -> None:

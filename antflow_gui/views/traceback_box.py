@@ -38,8 +38,12 @@ class TracebackBox(QPlainTextEdit):
             self.setPlainText(text)
             self.updateGeometry()
 
+    def lines(self) -> int:
+        """How many lines there are to show."""
+        return self.blockCount()
+
     def sizeHint(self) -> QSize:
-        lines = min(max(self.blockCount(), _FEWEST_LINES), _MOST_LINES)
+        lines = min(max(self.lines(), _FEWEST_LINES), _MOST_LINES)
         bar = self.horizontalScrollBar().sizeHint().height()
         height = lines * self.fontMetrics().lineSpacing() + 2 * _MARGIN + bar + 4
         return QSize(200, height)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from antflow_core.exceptions import RunFileError
 from antflow_core.link.protocol import RunOutcome, RunState
+from antflow_core.run_files.run_records import StageValue
 from antflow_gui.actions.commands import CommandSet
 from antflow_gui.context import AppContext
 from antflow_gui.faults import Fault
@@ -272,8 +273,18 @@ class MainWindow(QMainWindow):
     def _show_item(self, item: int) -> None:
         history = self.controller.history
         if history is not None:
-            self.item.show_item(history, item)
+            self.item.show_item(history, item, self._recorded_values)
             self.panels.item.raise_()
+
+    def _recorded_values(self, item: int) -> Sequence[StageValue]:
+        """What the recorded run in view has of an item's values; nothing of a live one, or a lost file."""
+        recorded = self.controller.recorded
+        if recorded is None:
+            return ()
+        try:
+            return recorded.values(item)
+        except RunFileError:
+            return ()
 
     @Slot(str)
     def _filter_events(self, query: str) -> None:

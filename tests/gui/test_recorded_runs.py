@@ -19,8 +19,10 @@ from pytestqt.qtbot import QtBot
 from antflow_core.export.json_lines import write_json_lines
 from antflow_core.link.inproc import InProcessRun
 from antflow_core.link.protocol import Recording, RunState
+from antflow_core.pipeline import Pipeline
 from antflow_core.recorded_run import open_run
-from antflow_core.recording import Recorder, record
+from antflow_core.recording import Recorder, ValueCapture, record
+from antflow_core.stage import Stage
 from antflow_core.tracker import StatusTracker
 from antflow_gui.context import AppContext
 from antflow_gui.event_loop import BatchedEventLoop
@@ -123,6 +125,48 @@ def test_nothing_can_be_done_with_a_recorded_run_but_to_open_its_script(
     assert (context.controller.args, context.controller.recorded) == (("--limit", "5"), None)
     assert actions["run.start"].isEnabled()
     assert header.pause_button.isVisible() and not header.script_button.isVisible()
+
+
+def test_the_values_that_were_recorded_of_an_item_open_from_a_line_each(
+    window: MainWindow, qt_loop: BatchedEventLoop, tmp_path: Path
+) -> None:
+    async def text(number: int) -> str:
+        return f"line\n<{number}>" * 9
+
+    async def made() -> None:
+        tracker = StatusTracker()
+        async with record(tracker, tmp_path / "values.antflow", values=ValueCapture()):
+            await Pipeline([Stage("Text", 1, [text])], status_tracker=tracker).run([4, 5])
+
+    qt_loop.run_until_complete(made())
+    _open(qt_loop, window, tmp_path / "values.antflow")
+    window.panels.reveal(window.panels.item)
+    window.events.table.selectRow(0)
+    values = window.item.values
+    assert values.isVisible()
+    assert [entry.button.accessibleName().split(":")[0] for entry in values.entries] == [
+        "To Text",
+        "Result",
+    ]
+    assert values.entries[0].button.accessibleName() == "To Text: 4"
+    result = values.entries[1]
+    assert not result.box.isVisible()
+    QTest.mouseClick(result.button, LEFT)
+    assert result.box.isVisible() and result.box.toPlainText() == repr("line\n<4>" * 9)
+    window.item.refresh()
+    assert values.entries[1] is result and result.box.isVisible()
+    window.events.set_query("item:1")
+    window.events.table.selectRow(0)
+    assert values.entries[0].button.accessibleName() == "To Text: 5"
+
+
+def test_an_item_whose_values_were_not_recorded_shows_none(
+    window: MainWindow, qt_loop: BatchedEventLoop, recorded: Callable[..., Path]
+) -> None:
+    _open(qt_loop, window, recorded())
+    window.panels.reveal(window.panels.item)
+    window.events.table.selectRow(0)
+    assert window.item.page.isVisible() and not window.item.values.isVisible()
 
 
 def test_where_the_script_has_gone_its_button_says_so(
