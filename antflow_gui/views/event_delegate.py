@@ -73,6 +73,8 @@ class EventDelegate(QStyledItemDelegate):
         column = index.column()
         cells = self._model.cells(index.row())
         rect: QRect = option.rect
+        if rect.top() < 0:
+            return  # at its end the table has half a row at the top, which looks like a fault
         if option.state & _SELECTED:
             painter.fillRect(rect, self._color("selection"))
         text = cells.texts[column]

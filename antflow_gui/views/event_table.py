@@ -104,6 +104,11 @@ class EventTable(QTableView):
         """Select a row and scroll to it."""
         self.setCurrentIndex(self._events.index(row, ITEM))
 
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        super().scrollContentsBy(dx, dy)
+        # Qt moves what is painted; of a row that is half out now nothing is to be left.
+        self.viewport().update(0, 0, self.viewport().width(), ROW_HEIGHT)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copy_rows()

@@ -16,6 +16,7 @@ from antflow_core.history.storage import CHUNK_ROWS
 from antflow_core.search import conditions
 from antflow_gui.models.events import COLUMN_NAMES, ITEM, EventsModel
 from antflow_gui.theme import Theme
+from antflow_gui.views.event_delegate import ROW_HEIGHT
 from antflow_gui.views.events import EventsView
 from tests.gui.invented_events import InventedRun
 
@@ -125,6 +126,28 @@ def test_the_newest_event_stays_in_view_until_the_user_scrolls_up(view: EventsVi
     _settle(view, qtbot)
     assert bar.value() == bar.maximum()
     assert view.follow_button.isChecked()
+
+
+def test_at_the_end_no_row_is_cut_in_half(view: EventsView, qtbot: QtBot) -> None:
+    run = _run_with_failures()
+    view.set_history(run.log)
+    view.resize(960, 360 + ROW_HEIGHT // 2 - view.table.viewport().height() % ROW_HEIGHT)
+    _settle(view, qtbot)
+    run.complete("newest")
+    view.refresh()
+    _settle(view, qtbot)
+    table, half = view.table, ROW_HEIGHT // 2
+    newest = table.model().index(view.model.rowCount() - 1, ITEM)
+    qtbot.waitUntil(lambda: table.visualRect(newest).bottom() + 1 == table.viewport().height())
+    assert table.visualRect(table.indexAt(QPoint(0, 0))).top() == half - ROW_HEIGHT
+    picture = table.viewport().grab().toImage()
+    ground = picture.pixel(picture.width() - 1, 0)
+
+    def is_blank(top: int, height: int) -> bool:
+        rows, columns = range(top, top + height), range(picture.width())
+        return all(picture.pixel(x, y) == ground for y in rows for x in columns)
+
+    assert is_blank(0, half) and not is_blank(half, ROW_HEIGHT)
 
 
 def test_scrolling_to_the_end_follows_again(view: EventsView, qtbot: QtBot) -> None:
