@@ -43,6 +43,13 @@ def format_clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
 
 
+def tight_count(count: int) -> str:
+    """A count where there is hardly any room: ``41.2k``, ``5.2M``."""
+    if count >= 999_500:
+        return f"{_digits(count / 1e6)}M"
+    return f"{_digits(count / 1e3)}k" if count >= 1_000 else str(count)
+
+
 def format_rate(per_second: float | None) -> str:
     """A rate with two or three digits: ``317/s``, ``4.2/s``, ``12.3k/s``; ``–`` while there is none."""
     if per_second is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QFontMetrics
@@ -21,7 +22,9 @@ from antflow_gui.views.text_cell import TextCell
 
 _COUNTED = ("completed", "failed", "retrying", "skipped")
 _RIGHT = Qt.AlignmentFlag.AlignRight
-_HEIGHT = 44
+_HEIGHT, _GAP = 44, 12
+_SCRIPT_WIDTH, _PROGRESS_WIDTH = 128, 248
+"""The least of both; a window 1,024 wide has no more. Counts fit in there, if not with all digits."""
 _BUTTON_PADDING = 24
 _SETTLED_S = 0.6
 
@@ -58,7 +61,7 @@ class RunHeader(QWidget):
         self.items_text = TextCell(theme, ui_font(13), "text_secondary")
         self.counts = {status: StatusCount(status, theme, px=13) for status in _COUNTED}
         self.bar = PartsBar(theme)
-        self.rate_text, self.mean_text = self._figure("88,888/s", "now · 88,888/s mean")
+        self.rate_text, self.mean_text = self._figure("88.8k/s", "now · 88.8k/s mean", "88.8k/s mean")
         self.elapsed_text, self._elapsed_caption = self._figure("8:88:88", "elapsed")
         self.left_text, self._left_caption = self._figure("88–88 min", "left")
         self.pause_button = QPushButton("Resume")
@@ -83,6 +86,7 @@ class RunHeader(QWidget):
         state: RunState,
         progress: RunProgress | None,
         *,
+        shorter_notes: Sequence[str] = (),
         paused: bool = False,
         can_retry: bool = True,
         recorded: RecordedFacts | None = None,
@@ -94,6 +98,7 @@ class RunHeader(QWidget):
             note: How it runs: ``in the app · started 14:02:31``.
             state: Where the run stands.
             progress: Its figures; None before there are any.
+            shorter_notes: The same as the note in fewer words, for narrow windows.
             paused: No item is taken until it is resumed.
             can_retry: Items that failed can be tried again now.
             recorded: It is a recorded run, with which nothing can be done but to open its script.
@@ -109,7 +114,7 @@ class RunHeader(QWidget):
             self.state_text.set_text(words.word)
             self.state_text.reserve(words.word)
         self.name_text.set_text(name)
-        self.note_text.set_text(note)
+        self.note_text.set_text(note, *shorter_notes)
         for cell in (self.name_text, self.note_text):
             cell.set_tip(recorded.tip if recorded is not None else "")
         self._show_progress(progress)
@@ -135,9 +140,9 @@ class RunHeader(QWidget):
             self.elapsed_text.set_text("–")
             self.left_text.set_text("–")
             return
-        rate, caption = rate_words(progress)
+        rate, *captions = rate_words(progress)
         self.rate_text.set_text(rate)
-        self.mean_text.set_text(caption)
+        self.mean_text.set_text(*captions)
         self.elapsed_text.set_text(format_clock(progress.elapsed_s))
         self.left_text.set_text(range_words(progress.remaining_s))
 
@@ -185,8 +190,13 @@ class RunHeader(QWidget):
             self.script_button.setEnabled(not recorded.hindrance)
             self.script_button.setToolTip(recorded.hindrance or "Open the script of this run to run it again")
 
-    def _figure(self, widest: str, widest_caption: str) -> tuple[TextCell, TextCell]:
-        """A number above its caption, both right-aligned in a column as wide as the wider of them."""
+    def _figure(
+        self, widest: str, widest_caption: str, shorter_caption: str = ""
+    ) -> tuple[TextCell, TextCell]:
+        """A number above its caption, both right-aligned in a column as wide as the wider of them.
+
+        With a shorter caption the column may be narrowed to that, where the window is.
+        """
         number = TextCell(self._theme, ui_font(17, 600), "text", _RIGHT)
         caption = TextCell(self._theme, ui_font(11), "text_secondary", _RIGHT)
         number.reserve(widest)
@@ -194,6 +204,10 @@ class RunHeader(QWidget):
         width = max(number.width(), caption.width())
         number.setFixedWidth(width)
         caption.setFixedWidth(width)
+        if shorter_caption:
+            least = max(number.text_width(widest), caption.text_width(shorter_caption))
+            number.give_way(least)
+            caption.give_way(least)
         return number, caption
 
     def _set_up_buttons(self) -> None:
@@ -228,7 +242,7 @@ class RunHeader(QWidget):
     def _lay_out(self) -> None:
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(16)
+        row.setSpacing(_GAP)
         row.addWidget(self._script_block(), 4)
         row.addWidget(self._progress_block(), 5)
         figures = QHBoxLayout()
@@ -250,7 +264,7 @@ class RunHeader(QWidget):
     def _script_block(self) -> QWidget:
         block = QWidget()
         block.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        block.setMinimumWidth(150)
+        block.setMinimumWidth(_SCRIPT_WIDTH)
         line = QHBoxLayout()
         line.setSpacing(4)
         line.addWidget(self.state_icon)
@@ -267,14 +281,14 @@ class RunHeader(QWidget):
     def _progress_block(self) -> QWidget:
         block = QWidget()
         block.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        block.setMinimumWidth(200)
+        block.setMinimumWidth(_PROGRESS_WIDTH)
         line = QHBoxLayout()
         line.setSpacing(4)
         self.share_text.reserve("100 %")
         line.addWidget(self.share_text)
         line.addWidget(self.items_text, 1)
         for count in self.counts.values():
-            line.addSpacing(8)
+            line.addSpacing(4)
             line.addWidget(count)
         column = QVBoxLayout(block)
         column.setContentsMargins(0, 0, 0, 0)

@@ -52,13 +52,17 @@ def progress_words(progress: RunProgress) -> tuple[str, tuple[str, ...]]:
     return format_percent(ended, progress.total), (f"{done} of {total} items", f"{done} of {total}", done, "")
 
 
-def rate_words(progress: RunProgress) -> tuple[str, str]:
-    """The rate and what it is: that of now with the mean, or the mean alone once the run is over."""
+def rate_words(progress: RunProgress) -> tuple[str, ...]:
+    """The rate and what it is: that of now with the mean, or the mean alone once the run is over.
+
+    Where there is a third text, it says the second in fewer words.
+    """
     if progress.rate_mean is None:
         return format_rate(progress.rate_now), "now"
     if progress.rate_now is None:
         return format_rate(progress.rate_mean), "mean"
-    return format_rate(progress.rate_now), f"now · {format_rate(progress.rate_mean)} mean"
+    mean = f"{format_rate(progress.rate_mean)} mean"
+    return format_rate(progress.rate_now), f"now · {mean}", mean
 
 
 def range_words(remaining_s: tuple[float, float] | None) -> str:

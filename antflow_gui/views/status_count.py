@@ -6,15 +6,18 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from antflow_core.units import format_count
+from antflow_core.units import format_count, tight_count
 from antflow_gui.theme import STATUS_WORDS, Theme, ui_font
 from antflow_gui.views.status_icon import paint_status_icon
 
 _ICON_PX, _GAP_PX = 12, 4
+_TIGHT = "88.8k"
 
 
 class StatusCount(QWidget):
     """Icon and number; as wide as the longest number it has shown since `reset`, so that nothing wobbles.
+
+    Where it is given less room it shows fewer digits, ``41.2k``: half a number would be another number.
 
     Args:
         status: Which status it counts.
@@ -34,8 +37,7 @@ class StatusCount(QWidget):
         self._least_digits = digits
         self._digits = digits
         self._count = 0
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        self.setToolTip(STATUS_WORDS.get(status, status).capitalize())
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self._name()
 
     @property
@@ -61,14 +63,27 @@ class StatusCount(QWidget):
         self.updateGeometry()
 
     def _name(self) -> None:
-        self.setAccessibleName(f"{format_count(self._count)} {STATUS_WORDS.get(self._status, self._status)}")
+        words = f"{format_count(self._count)} {STATUS_WORDS.get(self._status, self._status)}"
+        self.setAccessibleName(words)
+        self.setToolTip(words)
 
-    def sizeHint(self) -> QSize:
-        widest = format_count(int("8" * self._digits))
+    @property
+    def shown(self) -> str:
+        """The number as there is room for it."""
+        room = self.width() - _ICON_PX - _GAP_PX
+        whole, tight = format_count(self._count), tight_count(self._count)
+        if self._metrics.horizontalAdvance(whole) <= room:
+            return whole
+        return self._metrics.elidedText(tight, Qt.TextElideMode.ElideRight, room)
+
+    def _size(self, widest: str) -> QSize:
         return QSize(_ICON_PX + _GAP_PX + self._metrics.horizontalAdvance(widest) + 1, self._metrics.height())
 
+    def sizeHint(self) -> QSize:
+        return self._size(format_count(int("8" * self._digits)))
+
     def minimumSizeHint(self) -> QSize:
-        return self.sizeHint()
+        return self.sizeHint().boundedTo(self._size(_TIGHT))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -81,5 +96,5 @@ class StatusCount(QWidget):
         painter.drawText(
             QRectF(left, 0, self.width() - left, self.height()),
             Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter,
-            format_count(self._count),
+            self.shown,
         )

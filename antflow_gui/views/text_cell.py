@@ -85,9 +85,15 @@ class TextCell(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.setFixedWidth(self._reserved)
 
-    def text_width(self) -> int:
-        """The width the whole text needs."""
-        return self._metrics.horizontalAdvance(self.text) + 1
+    def give_way(self, least: int) -> None:
+        """Let go of reserved width where the window is narrow, down to so many pixels."""
+        self._reserved = self.width()
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.setMinimumWidth(least)
+
+    def text_width(self, text: str | None = None) -> int:
+        """The width the whole text needs, or another one."""
+        return self._metrics.horizontalAdvance(self.text if text is None else text) + 1
 
     def _fitted(self) -> str:
         """What there is room for; the whole text is in the tool tip then."""

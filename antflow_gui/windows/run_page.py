@@ -153,44 +153,57 @@ class RunPage(QWidget):
         path, recorded = controller.path, controller.recorded
         now = datetime.now().astimezone()
         facts = recorded_facts(recorded, progress, now) if recorded is not None else None
+        note, *shorter_notes = self._notes() if facts is None else (facts.note,)
         self.header.show_run(
             path.name if path else "",
-            self._note() if facts is None else facts.note,
+            note,
             controller.state,
             progress,
+            shorter_notes=shorter_notes,
             paused=controller.is_paused,
             can_retry=controller.can_retry,
             recorded=facts,
         )
 
-    def _note(self) -> str:
+    def _notes(self) -> list[str]:
+        """How the script runs, in ever fewer words; what has been known longest goes first."""
+        start, recording = self._start_words(), self._recording_words()
+        arguments = [shlex.join(self._controller.args)] if self._controller.args else []
+        news = self._news()
+        choices = [
+            [*start, *recording[:1], *arguments, *news],
+            [*start, *recording[1:], *arguments, *news],
+            [*start[-1:], *recording[1:], *news],
+            [*recording[1:], *news],
+        ]
+        return [" · ".join(words) for words in choices if words]
+
+    def _start_words(self) -> list[str]:
         started = self._controller.started_at
-        parts = []
-        if started is None:
-            outline = self._controller.outline
-            stages = len(outline.stages) if outline is not None else 0
-            parts.append(f"{plural(stages, 'stage')} · press Run" if stages else "press Run")
-        else:
-            parts += ["in the app", f"started {started:%H:%M:%S}"]
-        parts += self._recording_words()
-        if self._controller.args:
-            parts.append(shlex.join(self._controller.args))
+        if started is not None:
+            return ["in the app", f"started {started:%H:%M:%S}"]
+        outline = self._controller.outline
+        stages = len(outline.stages) if outline is not None else 0
+        return [f"{plural(stages, 'stage')} · press Run" if stages else "press Run"]
+
+    def _news(self) -> list[str]:
         if self._controller.state is RunState.STOPPING:
-            parts.append("finishing the items in hand")
-        elif self._controller.is_paused:
-            parts.append("nothing is taken until you resume")
-        return " · ".join(parts)
+            return ["finishing the items in hand"]
+        return ["nothing is taken until you resume"] if self._controller.is_paused else []
 
     def _recording_words(self) -> list[str]:
-        """Where the run is recorded, or was, as far as it is true."""
+        """Where the run is recorded, or was, as far as it is true; then the same without the file's name."""
         recording = self._controller.recording
         if recording is None:
             return []
         if recording.fault is not None:
-            return ["recording stopped" if recording.path.is_file() else "nothing is recorded"]
+            return ["recording stopped" if recording.path.is_file() else "nothing is recorded"] * 2
         if self._controller.recording_is_behind:
-            return [f"recorded in {recording.path.name}, but not what was retried since"]
-        return [f"{'recording to' if self._controller.is_running else 'recorded in'} {recording.path.name}"]
+            lack = ", but not what was retried since"
+            return [f"recorded in {recording.path.name}{lack}", f"recorded{lack}"]
+        is_running = self._controller.is_running
+        words = "recording to" if is_running else "recorded in"
+        return [f"{words} {recording.path.name}", "recording" if is_running else "recorded"]
 
 
 def _outlined_stages(outline: ScriptOutline) -> tuple[StageProgress, ...]:

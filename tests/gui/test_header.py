@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from antflow_core.link.protocol import RunState
@@ -19,8 +20,10 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def header(qtbot: QtBot) -> Iterator[RunHeader]:
-    header = RunHeader(Theme(ThemeMode.LIGHT))
+def header(qtbot: QtBot, qapp: QApplication) -> Iterator[RunHeader]:
+    theme = Theme(ThemeMode.LIGHT)
+    theme.install(qapp)  # buttons are as wide as they are in the app
+    header = RunHeader(theme)
     qtbot.addWidget(header)
     header.resize(1408, 44)
     header.show()
@@ -173,6 +176,28 @@ def test_a_narrow_window_cuts_words_before_figures(header: RunHeader) -> None:
     header.grab()  # a cell measures its text as it is painted
     assert header.note_text.toolTip() == "in the app · " * 9
     assert header.rate_text.toolTip() == ""
+
+
+def test_a_narrow_window_shows_fewer_digits_but_no_other_number(header: RunHeader) -> None:
+    progress = run(completed=419_234, failed=161, retried=13, total=3_084_000)
+    header.show_run("orders.py", "in the app", RunState.RUNNING, progress)
+    header.resize(1024 - 32, 44)
+    header.grab()
+    completed = header.counts["completed"]
+    assert completed.width() < completed.sizeHint().width()
+    assert completed.shown == "419k"
+    assert "419,234" in completed.toolTip()
+    header.resize(1800, 44)
+    header.grab()
+    assert completed.shown == "419,234"
+
+
+def test_a_narrow_window_shows_a_shorter_note(header: RunHeader) -> None:
+    note = "in the app · started 14:02:31 · recording to orders-20261127-140231.antflow"
+    header.show_run("orders.py", note, RunState.RUNNING, run(), shorter_notes=["recording"])
+    header.resize(1024 - 32, 44)
+    header.grab()
+    assert header.note_text.toolTip() == note
 
 
 @pytest.mark.parametrize(
