@@ -6,7 +6,16 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import ErrorRecord
@@ -25,6 +34,8 @@ from antflow_gui.views.traceback_box import TracebackBox
 _ICON = 12
 _MARGIN = 12
 _LONGEST_HEADING = 400
+_LONGEST_STAGE = 40
+"""A label cannot be narrower than its longest word, and would push what is beside it out of the panel."""
 ValuesOf = Callable[[int], Sequence[StageValue]]
 _EMPTY = "Choose an event to see the item's whole history."
 
@@ -84,6 +95,7 @@ class ItemView(QWidget):
         self.id_label.setFont(mono_font(15, 600))
         set_kind(self.state_label, "secondary")
         self.state_label.setTextFormat(Qt.TextFormat.RichText)
+        self.state_label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         set_kind(self.history_label, "strong")
         self.error_label.setFont(ui_font(13, 600))
         self.error_label.setTextFormat(Qt.TextFormat.PlainText)
@@ -242,7 +254,8 @@ class ItemView(QWidget):
         word = f'<span style="color: {color.name()}">{STATUS_WORDS[last.kind]}</span>'
         attempt = f", attempt {last.attempt}" if last.attempt else ""
         took = format_duration(history.took_s)
-        self.state_label.setText(f"{word} in {_escaped(last.stage)}{attempt} · {took} in all")
+        stage = last.stage if len(last.stage) <= _LONGEST_STAGE else f"{last.stage[:_LONGEST_STAGE]}…"
+        self.state_label.setText(f"{word} in {_escaped(stage)}{attempt} · {took} in all")
 
     def _show_error(self, error: ErrorRecord | None) -> None:
         for widget in (self.error_label, self.traceback_box):

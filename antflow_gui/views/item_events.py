@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Slot
-from PySide6.QtGui import QIcon, QPalette
+from PySide6.QtGui import QFontMetrics, QIcon, QPalette
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -35,6 +35,7 @@ _WIDTHS = {TIME: 50, STAGE: 80, EVENT: 92, WORKER: 74, TRY: 26, TOOK: 40}
 # The panel is narrow: half the padding that tables have elsewhere.
 _PADDING = "QTableView::item { padding: 0 1px; } QHeaderView::section { padding: 0 4px; font-size: 12px; }"
 _MOST_ROWS = 40
+_TIME_PADDING = 10
 
 
 class _ItemEventDelegate(QStyledItemDelegate):
@@ -105,6 +106,10 @@ class ItemEventsTable(QTableView):
 
     @Slot()
     def _grow(self) -> None:
+        """Make room for more rows, and for the longest time, which is the newest."""
+        newest = self.rows.index(self.rows.rowCount() - 1, TIME).data() or ""
+        width = QFontMetrics(mono_font(12)).horizontalAdvance(newest) + _TIME_PADDING
+        self.setColumnWidth(TIME, max(width, _WIDTHS[TIME]))
         self.updateGeometry()
 
     def sizeHint(self) -> QSize:

@@ -89,7 +89,8 @@ class ItemWay(QWidget):
         for number, name in enumerate(self._stages):
             top = number * _LINE
             painter.setPen(self._theme.color("text" if number in visited else "text_tertiary"))
-            shown = self._metrics.elidedText(name, Qt.TextElideMode.ElideRight, names)
+            line = " ".join(name.split())
+            shown = self._metrics.elidedText(line, Qt.TextElideMode.ElideRight, names)
             painter.drawText(
                 QRectF(0, top, names, _LINE),
                 Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter,

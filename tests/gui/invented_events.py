@@ -49,6 +49,10 @@ class InventedRun:
         )
         return index
 
+    def wait(self, seconds: float) -> None:
+        """Let time go by without an event."""
+        self._time += seconds
+
     def complete(self, item: object, stage: str = "Fetch") -> int:
         """Three status events: queued, taken, completed."""
         self.put(item, stage, "queued")

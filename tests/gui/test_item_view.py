@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QFontMetrics, QGuiApplication
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
 from antflow_gui.models.item_history import ItemHistory, Span
-from antflow_gui.theme import Theme
+from antflow_gui.theme import Theme, mono_font
 from antflow_gui.views.item import ItemView
 from tests.gui.invented_events import STARTED_AT, InventedRun, raised
 
@@ -240,3 +240,17 @@ def test_an_item_under_way_can_be_given_up_until_it_ends(view: ItemView, qtbot: 
         view.refresh()
     assert not view.cancel_button.isVisible()
     assert not view.retry_button.isVisible()
+
+
+def test_a_long_stage_name_and_a_late_time_leave_everything_within_the_panel(
+    view: ItemView, qtbot: QtBot
+) -> None:
+    run = InventedRun(("N" * 500, "two\nlines"))
+    run.wait(123_456)
+    run.put("a", "N" * 500, "queued")
+    view.show_item(run.log, run.put("a", "N" * 500, "in_progress", attempt=1, worker="W0"))
+    qtbot.waitUntil(lambda: view.way.height() == 2 * 20)  # it is laid out
+    assert view.events.width() < view.width()
+    table = view.events
+    newest = table.rows.index(1, 0).data()
+    assert QFontMetrics(mono_font(12)).horizontalAdvance(newest) < table.columnWidth(0)
