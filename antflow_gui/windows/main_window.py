@@ -225,6 +225,7 @@ class MainWindow(QMainWindow):
     def _end_run(self, outcome: RunOutcome) -> None:
         self._context.ticker.stop()
         self.opener.remember_run(outcome)
+        self.opener.forget_hindrance()
         self.commands.update()
         question = self.findChild(CloseQuestion)
         if question is not None:
@@ -346,8 +347,10 @@ class MainWindow(QMainWindow):
         return self.can_close() and self.controller.recorded is None
 
     def can_retry(self) -> bool:
-        """Whether failed items can be tried again."""
-        return self.shows_file() and self.controller.can_retry
+        """Whether failed items can be tried again; a run that is over says whether there are any."""
+        outcome = self.controller.outcome
+        has_failed = outcome is None or outcome.failed > 0
+        return self.shows_file() and self.controller.can_retry and has_failed
 
     # The window's place
 

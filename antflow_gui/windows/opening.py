@@ -20,6 +20,7 @@ from antflow_gui.views.recorded_words import script_of
 from antflow_gui.windows.recent import ended, opened, recorded_run, recording_made
 
 EXAMPLE = "stdlib_sources.py"
+_HINDRANCE = "A run is going on: stop it first, then open another file."
 _NOTHING_TO_RUN = 2
 """The exit code of a script that was not run at all."""
 _RECORDED_FILES = " ".join(f"*{suffix}" for suffix in RECORDED_SUFFIXES)
@@ -215,12 +216,17 @@ class Opener(QObject):
         if self._controller.recorded is not None:
             self._settings.remember(recorded_run(self._controller.recorded))
 
+    def forget_hindrance(self) -> None:
+        """The run is over that kept a file from being opened, so that this need not be said any longer."""
+        if self.fault == _HINDRANCE and self._banner.message.endswith(_HINDRANCE):
+            self._banner.hide()
+
     # Inside
 
     def _is_hindered(self, path: Path) -> bool:
         """Whether a run that is going on keeps another file from being opened; if so, say it."""
         hindered = self._controller.is_running
-        self.fault = "A run is going on: stop it first, then open another file." if hindered else ""
+        self.fault = _HINDRANCE if hindered else ""
         if hindered:
             self._banner.show_message("info", f"{path.name} was not opened", self.fault)
         else:

@@ -617,3 +617,24 @@ def test_a_limit_of_events_is_told_in_numbers_and_the_views_cope(
     window.errors.items.setCurrentIndex(window.errors.items_model.index(0))
     assert window.errors.items_model.index(0).data() == "an item whose events are no longer held"
     assert "no longer held" in window.item.state_label.text()
+
+
+def test_a_run_without_failures_offers_no_retry(
+    window: MainWindow, qt_loop: BatchedEventLoop, write_script: WriteScript
+) -> None:
+    window.open_script(write_script(TWO_STAGES.replace("% 10 == 7", "< 0")))
+    run_to_the_end(qt_loop, window)
+    assert window.controller.outcome and not window.controller.outcome.failed
+    assert not window.commands.actions["run.retry"].isEnabled()
+
+
+def test_that_a_run_goes_on_is_said_only_while_it_does(
+    window: MainWindow, qt_loop: BatchedEventLoop, write_script: WriteScript, recorded: Callable[..., Path]
+) -> None:
+    path = recorded()
+    window.open_script(write_script(TWO_STAGES))
+    trigger(qt_loop, window, "run.start")
+    assert not window.opener.open_file(path)
+    assert window.banner.isVisible()
+    drive(qt_loop, until=lambda: not window.controller.is_running)
+    assert not window.banner.isVisible()
