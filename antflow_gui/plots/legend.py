@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from antflow_gui.theme import Theme, ui_font
 
 _DASH_PX, _DASH_GAP_PX, _ENTRY_GAP_PX = 8, 4, 12
+_LONGEST_NAME_PX = 160
 
 
 class CurveLegend(QWidget):
@@ -31,14 +32,18 @@ class CurveLegend(QWidget):
 
     def set_entries(self, entries: Sequence[tuple[str, QColor]]) -> None:
         """Name these curves, (name, colour) each."""
-        self._entries = tuple(entries)
-        words = ", ".join(name for name, _ in self._entries)
+        self._entries = tuple((self._shortened(name), color) for name, color in entries)
+        words = ", ".join(name for name, _ in entries)
         self.setToolTip(words)
         self.setAccessibleDescription(words)
         self.update()
 
     def sizeHint(self) -> QSize:
         return QSize(200, self._metrics.height())
+
+    def _shortened(self, name: str) -> str:
+        """A name that leaves room for others."""
+        return self._metrics.elidedText(" ".join(name.split()), Qt.TextElideMode.ElideRight, _LONGEST_NAME_PX)
 
     def _width_of(self, name: str) -> int:
         return _DASH_PX + _DASH_GAP_PX + self._metrics.horizontalAdvance(name)

@@ -17,6 +17,8 @@ _STEADY_AFTER_S = 1.5
 _STEADY_RATIO = 4.0
 """Time left is shown only while its pessimistic end is within this many times its optimistic end."""
 _BOTTLENECK_POLLS = 3
+_LONGEST_NAME = 60
+"""Of a stage in a sentence, which is to be read to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +245,9 @@ def _is_held_up(stage: StageProgress) -> bool:
 
 def _why(stage: StageProgress) -> str:
     busy = f"{stage.busy} of {stage.workers} workers busy"
+    name = " ".join(stage.name.split())
+    name = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
     if stage.capacity and stage.queued >= stage.capacity:
-        return f"{stage.name} is the bottleneck: {busy}, and its queue is full."
+        return f"{name} is the bottleneck: {busy}, and its queue is full."
     waiting = "1 item waits" if stage.queued == 1 else f"{format_count(stage.queued)} items wait"
-    return f"{stage.name} is the bottleneck: {busy}, and {waiting} for it."
+    return f"{name} is the bottleneck: {busy}, and {waiting} for it."

@@ -20,9 +20,10 @@ def _view(
     ended: bool = False,
     workers: int = 2,
     capacity: int = 10,
+    prefix: str = "S",
 ) -> PipelineView:
     """A pipeline view with stages S0, S1, … whose counts are given."""
-    stats = {f"S{index}": _stats(index, counts) for index, counts in enumerate(stages)}
+    stats = {f"{prefix}{index}": _stats(index, counts) for index, counts in enumerate(stages)}
     pipeline = PipelineStats(
         items_processed=stages[-1].get("done", 0) + stages[-1].get("skipped", 0),
         items_failed=sum(counts.get("failed", 0) for counts in stages),
@@ -122,6 +123,17 @@ def test_another_pipeline_in_view_starts_the_rates_afresh() -> None:
         _measure(meter, _view({"done": 1000 * second}, run=1), float(second))
     both = [_view({"done": 2000}, ended=True), _view({"done": 5}, {"done": 1}, run=0)]
     assert meter.measure(both, 3.0, running=True).stages[0].rate is None
+
+
+def test_the_reason_for_a_bottleneck_is_read_behind_a_name_of_any_length() -> None:
+    meter = ProgressMeter()
+    for poll in range(3):
+        progress = _measure(
+            meter, _view({"busy": 2, "queued": 10}, {}, prefix="A stage\n" + "N" * 500), poll / 4
+        )
+    assert progress.bottleneck is not None
+    assert progress.bottleneck.sentence.startswith("A stage NNN")
+    assert len(progress.bottleneck.sentence) < 150
 
 
 def test_the_bottleneck_is_the_last_stage_that_is_busy_with_a_queue_that_stands() -> None:

@@ -107,6 +107,14 @@ def test_a_legend_that_does_not_fit_still_names_all_in_its_tooltip(plot: Through
     assert not plot.grab().isNull()
 
 
+def test_the_name_of_one_stage_does_not_take_the_legend_from_all(plot: ThroughputPlot) -> None:
+    plot.legend.resize(600, 20)
+    plot.set_stages([])
+    empty = plot.legend.grab().toImage()
+    plot.set_stages(["N" * 500, "Next"])
+    assert plot.legend.grab().toImage() != empty
+
+
 def test_time_ticks_end_with_now() -> None:
     assert time_ticks(60.0) == [(0.0, "now"), (-20.0, "−20 s"), (-40.0, "−40 s")]
     assert time_ticks(10.0) == [(0.0, "now"), (-5.0, "−5 s")]
