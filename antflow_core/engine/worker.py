@@ -157,6 +157,7 @@ class Worker:
                     hand.last_s = hand.spent_s = ended - called
                 except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  it is recorded
                     hand.note_return()
+                    hand.spent_s = 0.0
                     recovery = self._attempts.recover(entry, task, entry.value, error)
                 if recovery is not None:  # out here, else the next error would claim to come of this one
                     entry.value = await recovery

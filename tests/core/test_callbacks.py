@@ -135,6 +135,23 @@ async def test_the_tracker_knows_attempts_and_durations() -> None:
     assert pipeline.run_number == 1
 
 
+@pytest.mark.parametrize("retry", ["per_task", "per_stage"])
+async def test_what_failed_took_its_own_time_and_none_of_the_item_before(retry: Any) -> None:
+    async def work(number: int) -> None:
+        if number == 0:
+            await asyncio.sleep(0.01)
+        else:
+            raise ValueError(number)
+
+    tracker = StatusTracker()
+    stage = Stage("A", 1, [work], retry=retry, task_attempts=2, task_wait_seconds=0)
+    await Pipeline([stage], status_tracker=tracker).run(range(2))
+    events = [tracker.log.event(row) for row in tracker.search("item:1").rows]
+    attempts = [event.duration for event in events if event.kind in {"retry", "fail"}]
+    told = [event.duration for event in events if event.kind in {"retrying", "failed"}]
+    assert told == (attempts if retry == "per_stage" else attempts[1:])
+
+
 async def test_a_feeder_cancelled_during_a_callback_gives_its_place_to_the_next() -> None:
     in_callback, never = asyncio.Event(), asyncio.Event()
 
