@@ -499,6 +499,7 @@ def test_the_examples_in_the_help_work(day: Ask, command: str) -> None:
 
 
 def test_the_commands_in_the_readme_work(day: Ask) -> None:
+    pytest.importorskip("duckdb")
     text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     first, *calls = examples(text.partition("## Record a run")[2].partition("\n## ")[0])
     assert first[:2] == ["run", "--record"]
