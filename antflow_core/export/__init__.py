@@ -13,4 +13,5 @@
     sqlite         tables for any tool that reads SQLite
     event_tables   the names and columns of these tables, and of those that SQL is asked of
     sql            SQL over a run file, by DuckDB
+    optional       the sentence about a package that is missing
 """
