@@ -129,10 +129,10 @@ class HelpDialog(QDialog):
         buttons.rejected.connect(self.reject)
 
 
-def open_search_help(parent: QWidget) -> None:
-    """Show what the search box understands."""
-    page = resource_path("help", "search.md").read_text(encoding="utf-8")
-    HelpDialog("Searching events", page, parent).open()
+def open_help(title: str, page: str, parent: QWidget) -> None:
+    """Show a page of the help, named as its file is."""
+    text = resource_path("help", page).read_text(encoding="utf-8")
+    HelpDialog(title, text, parent).open()
 
 
 def open_about(log_file: str, parent: QWidget) -> QMessageBox:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from antflow_gui.actions.commands import Command, CommandSet
-from antflow_gui.windows.dialogs import open_search_help
+from antflow_gui.windows.dialogs import open_help
 
 if TYPE_CHECKING:
     from antflow_gui.windows.main_window import MainWindow
@@ -154,6 +154,14 @@ def _help(window: MainWindow) -> list[Command]:
     menu = "&Help"
     return [
         Command("help.keys", menu, "&Keyboard shortcuts", window.open_keys, ("?", "F1")),
-        Command("help.search", menu, "&Searching events", partial(open_search_help, window)),
+        Command(
+            "help.search",
+            menu,
+            "&Searching events",
+            partial(open_help, "Searching events", "search.md", window),
+        ),
+        Command(
+            "help.recordings", menu, "&Recordings", partial(open_help, "Recordings", "recordings.md", window)
+        ),
         Command("help.about", menu, "&About AntFlow Desk", window.open_about_box),
     ]

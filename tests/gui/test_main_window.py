@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
@@ -217,11 +218,12 @@ def test_the_keys_page_lists_the_commands(window: MainWindow) -> None:
     assert window.findChild(KeysDialog) is not None
 
 
-def test_the_search_help_is_in_the_app(window: MainWindow) -> None:
-    window.commands.actions["help.search"].trigger()
+@pytest.mark.parametrize(("command", "words"), [("search", "status:failed"), ("recordings", ".antflow")])
+def test_a_page_of_the_help_is_in_the_app(window: MainWindow, command: str, words: str) -> None:
+    window.commands.actions[f"help.{command}"].trigger()
     dialog = window.findChild(HelpDialog)
     assert dialog is not None
-    assert "status:failed" in dialog.text.toPlainText()
+    assert words in dialog.text.toPlainText()
     dialog.close()
 
 
