@@ -26,7 +26,8 @@ _LIKE = 3
 _EVENTS_HELP = """List events: the newest 100 as a table, or all as lines for other programs.
 
 QUERY is the language of the app's search box; without one every event matches. Fields: status, event, stage,
-worker, task, item, error, error_type, attempt, duration, run, after, before, last.
+worker, task, item, error, error_type, attempt, duration, run, after, before, last. AND and OR join,
+NOT or - negates, parentheses group; * stands for any text, and /HTTP 5../ is a regular expression.
 
 Times in the table are seconds from the start of the first run. In jsonl and csv times are UTC and durations
 seconds, everything is UTF-8, and all events are given unless --limit says otherwise; in jsonl, what an event
