@@ -31,6 +31,7 @@ The other panels::
     item            one item: way, error, history
     item_way        its way through the stages, painted
     item_events     the table of its events
+    item_values     what a recording holds of its values
     errors          groups of failures, and the items of one
     error_delegate  how a group is drawn
     console         what the script prints
