@@ -65,6 +65,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             distributed.Client(local) as client,
         ):
             yield client
+        # Dask leaves futures behind with timeouts that nobody asked for; a later test must not hear of them.
+        del client, local
+        gc.collect()
 
 
 @pytest.fixture(params=["threads", "processes", "dask"])
