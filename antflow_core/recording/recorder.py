@@ -89,10 +89,12 @@ class Recorder:
         script: str | None = None,
         arguments: tuple[str, ...] | None = None,
     ) -> None:
+        is_program = script is None
         if script is None:
             script, own_arguments = _program()
             arguments = own_arguments if arguments is None else arguments
-        info = RunInfo.of_here(script, arguments or (), time.time())
+        folder = _folder_of(script, is_program=is_program)
+        info = RunInfo.of_here(script, arguments or (), time.time(), folder)
         self._writer = _make_writer(path, info, overwrite=overwrite)
         self._values = values
         self._followed: weakref.WeakSet[FollowedTracker] = weakref.WeakSet()
@@ -252,6 +254,22 @@ def _program() -> tuple[str | None, tuple[str, ...]]:
     """The program of this process and its arguments; None for an interactive session or a command."""
     script, *arguments = getattr(sys, "argv", None) or [""]
     return (None if script in _NO_SCRIPT else script), tuple(arguments)
+
+
+def _folder_of(script: str | None, *, is_program: bool) -> str | None:
+    """The working directory from which a script's path is meant; None where that has been deleted.
+
+    Args:
+        is_program: It is this process's own program, which may have changed the directory since its start.
+    """
+    folder = None
+    with suppress(OSError):
+        folder = str(Path.cwd())
+    if script is None or not is_program or Path(folder or "", script).is_file():
+        return folder
+    # Python makes this path absolute before the program's first line.
+    main = getattr(sys.modules.get("__main__"), "__file__", None) or ""
+    return main.removesuffix(script).rstrip(os.sep) or os.sep if main.endswith(os.sep + script) else folder
 
 
 def _name(script: str | None) -> str:

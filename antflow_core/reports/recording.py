@@ -26,7 +26,8 @@ def recording_report(name: str, info: RunInfo, remarks: Sequence[str]) -> Render
     title.append("  ").append(info.outcome.value, style=_STYLES.get(info.outcome, "red"))
     started = datetime.fromtimestamp(info.started_at).astimezone()
     took = "" if info.ended_at is None else f", {format_duration(max(info.ended_at - info.started_at, 0.0))}"
-    where = f"on {info.host}, {info.system}, Python {info.python}, AntFlow Desk {info.antflow}"
+    folder = "" if info.folder is None else f"in {info.folder}, "
+    where = f"{folder}on {info.host}, {info.system}, Python {info.python}, AntFlow Desk {info.antflow}"
     parts: list[RenderableType] = [title, Text(f"{started:%Y-%m-%d %H:%M:%S}{took}, {one_line(where)}")]
     if info.message is not None and info.outcome is not Outcome.CUT_SHORT:  # a remark says that one
         parts.append(Text(one_line(info.message), style="red"))

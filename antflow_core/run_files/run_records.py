@@ -7,6 +7,7 @@ import os
 import platform
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 from antflow_core._version import __version__
@@ -45,6 +46,8 @@ class RunInfo:
         message: Why it failed or was cut short, one sentence; None where there is nothing to say.
         left_out_values: Values that were to be kept and were not, because they came faster than the disk took
             them.
+        folder: The working directory, from which a relative `script` is meant; None in recordings that do not
+            tell it.
     """
 
     script: str | None
@@ -59,9 +62,20 @@ class RunInfo:
     outcome: Outcome = Outcome.RECORDING
     message: str | None = None
     left_out_values: int = 0
+    folder: str | None = None
+
+    @property
+    def script_path(self) -> Path | None:
+        """Where the script was, on the machine of the recording; None where that is not known."""
+        if not self.script:
+            return None
+        path = Path(self.folder or "", self.script)
+        return path if path.is_absolute() else None
 
     @classmethod
-    def of_here(cls, script: str | None, arguments: tuple[str, ...], started_at: float) -> RunInfo:
+    def of_here(
+        cls, script: str | None, arguments: tuple[str, ...], started_at: float, folder: str | None = None
+    ) -> RunInfo:
         """What is to be told of a recording that begins in this process."""
         return cls(
             script,
@@ -72,6 +86,7 @@ class RunInfo:
             __version__,
             os.getpid(),
             started_at,
+            folder=folder,
         )
 
     def columns(self) -> dict[str, str]:

@@ -54,17 +54,17 @@ def recorded_facts(source: ReplayedRun, progress: RunProgress | None, now: datet
 
 def script_of(info: RunInfo) -> Path | None:
     """The script that was recorded, where its file can still be found."""
-    path = Path(info.script) if info.script else None
-    return path if path is not None and path.is_absolute() and path.is_file() else None
+    path = info.script_path
+    return path if path is not None and path.is_file() else None
 
 
 def script_hindrance(info: RunInfo) -> str:
     """Why the script cannot be opened; empty where it can."""
     if not info.script:
         return "The recording was not made of a script"
-    if not Path(info.script).is_absolute():
+    if info.script_path is None:
         return f"The recording does not tell the folder of {info.script}"
-    return "" if script_of(info) is not None else f"{info.script} is not there any more"
+    return "" if script_of(info) is not None else f"{info.script_path} is not there any more"
 
 
 def size_words(path: Path) -> str:
@@ -91,6 +91,7 @@ def _tip(source: ReplayedRun, started: datetime, size: str) -> str:
     lines = [
         f"Recording: {source.file.path}",
         f"Script: {command}",
+        *([f"Folder: {info.folder}"] if info.folder else []),
         f"Started {started:%Y-%m-%d %H:%M:%S}, {info.outcome.value}, {took}",
         f"On {info.host}, {info.system}",
         f"Python {info.python}, AntFlow Desk {info.antflow}, process {info.process_id}",

@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +253,20 @@ def test_a_file_tells_where_it_came_from(path: Path) -> None:
         pass
     info = open_run(path).info
     assert (info.script, info.arguments) == ("orders.py", ("--limit", "ü"))
+    assert (info.folder, info.script_path) == (str(Path.cwd()), Path("orders.py").absolute())
     assert all((info.host, info.system, info.python, info.antflow, info.process_id))
+
+
+def test_a_file_that_does_not_tell_the_folder_of_its_script_is_read(path: Path) -> None:
+    with Recorder(path, script="orders.py"):
+        pass
+    with closing(sqlite3.connect(path)) as older:
+        older.execute("DELETE FROM info WHERE name = 'folder'")
+        older.commit()
+    info = open_run(path).info
+    assert (info.script, info.folder, info.script_path) == ("orders.py", None, None)
+    assert replace(info, script="/home/ann/orders.py").script_path == Path("/home/ann/orders.py")
+    assert replace(info, script=None, folder="/home/ann").script_path is None
 
 
 # A tracker

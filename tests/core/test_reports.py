@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -62,6 +63,11 @@ def test_the_head_of_a_recording() -> None:
         "orders.py --limit 5  finished\n"
         "2027-01-15 08:00:00, 12.5 s, on box, Linux, Python 3.12.1, AntFlow Desk 1.2.3\n"
     )
+
+
+def test_the_head_of_a_recording_names_the_folder_of_its_script() -> None:
+    report = plain_text(recording_report("day.antflow", replace(INFO, folder="/home/ann/jobs"), ()))
+    assert report.splitlines()[1].startswith("2027-01-15 08:00:00, 12.5 s, in /home/ann/jobs, on box, ")
 
 
 def test_a_run_as_a_whole(log: EventLog) -> None:

@@ -375,8 +375,21 @@ def test_a_script_is_recorded_without_a_change(tmp_path: Path) -> None:
     run = open_run(path)
     assert run.info.outcome is Outcome.FINISHED
     assert run.info.script == str(tmp_path / "orders.py")
+    assert run.info.folder == str(tmp_path)
     assert run.info.arguments == ("--limit", "5")
     assert (run.get_stats()["completed"], run.get_stats()["failed"]) == (90, 10)
+
+
+@pytest.mark.parametrize("script", ["jobs/orders.py", "./jobs/../jobs/orders.py"])
+def test_a_script_that_leaves_its_folder_is_found_again(script: str, tmp_path: Path) -> None:
+    (tmp_path / "jobs" / "deeper").mkdir(parents=True)
+    leaves = "import os\nos.chdir(os.path.join(os.path.dirname(__file__), 'deeper'))\n"
+    (tmp_path / "jobs" / "orders.py").write_text(leaves + UNCHANGED, encoding="utf-8")
+    env = {"ANTFLOW_RECORD": str(tmp_path / "run.antflow")}
+    assert run_python(script, cwd=tmp_path, env=env).code == 0
+    info = open_run(tmp_path / "run.antflow").info
+    assert (info.script, info.folder) == (script, str(tmp_path))
+    assert info.script_path is not None and info.script_path.samefile(tmp_path / "jobs" / "orders.py")
 
 
 def test_an_exception_that_ends_the_process_stands_in_the_file(tmp_path: Path) -> None:
@@ -440,6 +453,7 @@ def test_the_command_records_a_script(tmp_path: Path) -> None:
     assert (done.code, done.err) == (0, "")
     run = open_run(tmp_path / "run.antflow")
     assert (run.info.script, run.info.arguments) == ("orders.py", ("7",))
+    assert (run.info.folder, run.info.script_path) == (str(tmp_path), tmp_path / "orders.py")
     assert run.get_stats()["completed"] == 90
     assert [pipeline.name for pipeline in run.structure()] == ["Fetch → Price"]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sqlite3
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +32,7 @@ from antflow_gui.runs.controller import RunController
 from antflow_gui.windows.main_window import MainWindow
 from tests.bench.run_file import filled_log
 from tests.gui.driving import drive, run_to_the_end, trigger
-from tests.support.processes import start_python
+from tests.support.processes import run_command, start_python
 from tests.support.scripts import RAISES, SEVERAL_PIPELINES, TWO_STAGES
 
 WriteScript = Callable[..., Path]
@@ -178,6 +180,38 @@ def test_where_the_script_has_gone_its_button_says_so(
     button = window.run_page.header.script_button
     assert not button.isEnabled() and "orders.py is not there any more" in button.toolTip()
     assert not window.commands.actions["run.script"].isEnabled()
+
+
+def test_a_script_that_was_named_from_its_folder_is_opened_there(
+    window: MainWindow,
+    context: AppContext,
+    qt_loop: BatchedEventLoop,
+    write_script: WriteScript,
+    tmp_path: Path,
+) -> None:
+    script = write_script(TWO_STAGES)
+    run_command("run", "--record", "day.antflow", script.name, "--limit", "5", cwd=tmp_path)
+    _open(qt_loop, window, tmp_path / "day.antflow")
+    header = window.run_page.header
+    assert f"\nScript: orders.py --limit 5\nFolder: {tmp_path}\n" in header.name_text.toolTip()
+    assert header.script_button.isEnabled() and window.commands.actions["run.script"].isEnabled()
+    QTest.mouseClick(header.script_button, LEFT)
+    assert (context.controller.path, context.controller.args) == (script, ("--limit", "5"))
+
+
+def test_an_older_recording_does_not_know_where_its_script_was(
+    window: MainWindow, qt_loop: BatchedEventLoop, tmp_path: Path
+) -> None:
+    path = tmp_path / "old.antflow"
+    with Recorder(path, script="orders.py"):
+        pass
+    with closing(sqlite3.connect(path)) as older:
+        older.execute("DELETE FROM info WHERE name = 'folder'")
+        older.commit()
+    _open(qt_loop, window, path)
+    button = window.run_page.header.script_button
+    assert not button.isEnabled() and "does not tell the folder of orders.py" in button.toolTip()
+    assert "Folder" not in window.run_page.header.name_text.toolTip()
 
 
 def test_each_pipeline_of_a_recording_can_be_put_in_view(
@@ -410,7 +444,7 @@ def test_a_file_that_is_being_written_is_followed_to_its_end(
     assert window.run_page.header.state_text.text == "Recorded · finished"
     assert window.events.model.rowCount() == 2
     script = window.run_page.header.script_button
-    assert not script.isEnabled() and "does not tell the folder" in script.toolTip()
+    assert not script.isEnabled() and "orders.py is not there any more" in script.toolTip()
 
 
 def test_a_file_that_vanishes_while_it_is_followed_is_told_and_what_was_read_stays(
