@@ -41,6 +41,7 @@ _SLICE_S: Final = 0.012
 _STATES: Final = {
     Outcome.RECORDING: RunState.RUNNING,
     Outcome.FINISHED: RunState.FINISHED,
+    Outcome.ENDED: RunState.FINISHED,
     Outcome.STOPPED: RunState.STOPPED,
     Outcome.FAILED: RunState.FAILED,
     Outcome.CUT_SHORT: RunState.BROKEN_OFF,

@@ -4,6 +4,8 @@
 
     recorder      a run file and the trackers that go into it; `record`
     followed      one of these trackers: what is new in it, handed over now and then
+    process       how the program was called, and how the process ended
+    place         the file that was asked for, or a free name in a folder
     values        the values of items, where they are asked for
     environment   ``ANTFLOW_RECORD``: the recording of a process that cannot be changed
 """

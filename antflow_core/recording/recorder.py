@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import os
-import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import numpy as np  # noqa: F401  loaded now, because it takes a tenth of a second, and not while a run goes on
 
-from antflow_core.exceptions import RunFileError
-from antflow_core.history.dictionaries import safe_text
 from antflow_core.recording.followed import TURN_S, FollowedTracker
+from antflow_core.recording.place import make_writer
+from antflow_core.recording.process import call_at_exit, end_of_process, folder_of, outcome_of, program
 from antflow_core.recording.values import ValueCapture
-from antflow_core.run_files.database import SUFFIX
 from antflow_core.run_files.run_records import Outcome, RunInfo
-from antflow_core.run_files.writer import RunFileWriter
 from antflow_core.tracker import StatusTracker
 
 MADE_TRACKER_EVENTS: Final = 1 << 16
 """What a tracker holds that is made only for a recording; the file has all events."""
-_NAME_TRIES: Final = 1_000
-_NO_SCRIPT: Final = ("", "-", "-c", "-m")
-_SEPARATORS: Final = tuple(separator for separator in (os.sep, os.altsep) if separator)
 
 
 def record(
@@ -91,18 +81,18 @@ class Recorder:
     ) -> None:
         is_program = script is None
         if script is None:
-            script, own_arguments = _program()
+            script, own_arguments = program()
             arguments = own_arguments if arguments is None else arguments
-        folder = _folder_of(script, is_program=is_program)
+        folder = folder_of(script, is_program=is_program)
         info = RunInfo.of_here(script, arguments or (), time.time(), folder)
-        self._writer = _make_writer(path, info, overwrite=overwrite)
+        self._writer = make_writer(path, info, overwrite=overwrite)
         self._values = values
         self._followed: weakref.WeakSet[FollowedTracker] = weakref.WeakSet()
         self._held: list[FollowedTracker] = []
         self._made: dict[int, StatusTracker] = {}
         self._outcome: tuple[Outcome, str | None] | None = None
         self._process_id = os.getpid()
-        forget = _call_at_exit(self._end_with_process)
+        forget = call_at_exit(self._end_with_process)
         self._writer.ended.add_done_callback(lambda _: forget())
 
     @property
@@ -202,79 +192,5 @@ class Recorder:
         await self.wait_closed()
 
     def _end_with_process(self) -> None:
-        """Nobody has ended it: the process ends, perhaps with an exception."""
-        is_interactive = hasattr(sys, "ps1")
-        self.close(*outcome_of(None if is_interactive else getattr(sys, "last_value", None)))
-
-
-def outcome_of(error: BaseException | None) -> tuple[Outcome, str | None]:
-    """What an exception that came out of what is recorded says of its end."""
-    match error:
-        case None | SystemExit(code=None | 0):
-            return Outcome.FINISHED, None
-        case asyncio.CancelledError() | KeyboardInterrupt() | GeneratorExit():
-            return Outcome.STOPPED, None
-        case SystemExit():
-            return Outcome.FAILED, f"it exited with {error.code!r}"
-    text = safe_text(error)
-    return Outcome.FAILED, f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _call_at_exit(function: Callable[[], None]) -> Callable[[], None]:
-    """Have something called when this process ends; gives what takes that back."""
-    atexit.register(function)
-    # A child of multiprocessing may end without atexit. What is not loaded here has not made this process.
-    util = sys.modules.get("multiprocessing.util")
-    finalizer = None if util is None else util.Finalize(None, function, exitpriority=0)
-
-    def forget() -> None:
-        atexit.unregister(function)
-        if finalizer is not None:
-            finalizer.cancel()
-
-    return forget
-
-
-def _make_writer(path: str | os.PathLike[str], info: RunInfo, *, overwrite: bool) -> RunFileWriter:
-    place = Path(path).absolute()
-    if not place.is_dir():
-        if os.fspath(path).endswith(_SEPARATORS):
-            raise RunFileError(f"There is no folder {place} to record into; create it first", place)
-        return RunFileWriter(place, info, overwrite=overwrite)
-    name = f"{_name(info.script)}-{datetime.fromtimestamp(info.started_at).astimezone():%Y%m%d-%H%M%S}"
-    for number in range(1, _NAME_TRIES):
-        file = place / (f"{name}{SUFFIX}" if number == 1 else f"{name}-{number}{SUFFIX}")
-        if not os.path.lexists(file):
-            with suppress(RunFileError):  # another process was quicker
-                return RunFileWriter(file, info)
-    raise RunFileError(f"{place} has {_NAME_TRIES:,} files named {name}; record into another folder", place)
-
-
-def _program() -> tuple[str | None, tuple[str, ...]]:
-    """The program of this process and its arguments; None for an interactive session or a command."""
-    script, *arguments = getattr(sys, "argv", None) or [""]
-    return (None if script in _NO_SCRIPT else script), tuple(arguments)
-
-
-def _folder_of(script: str | None, *, is_program: bool) -> str | None:
-    """The working directory from which a script's path is meant; None where that has been deleted.
-
-    Args:
-        is_program: It is this process's own program, which may have changed the directory since its start.
-    """
-    folder = None
-    with suppress(OSError):
-        folder = str(Path.cwd())
-    if script is None or not is_program or Path(folder or "", script).is_file():
-        return folder
-    # Python makes this path absolute before the program's first line.
-    main = getattr(sys.modules.get("__main__"), "__file__", None) or ""
-    return main.removesuffix(script).rstrip(os.sep) or os.sep if main.endswith(os.sep + script) else folder
-
-
-def _name(script: str | None) -> str:
-    """What a file is called after."""
-    if script is None:
-        return "session"
-    path = Path(script)
-    return path.absolute().parent.name if path.stem == "__main__" else path.stem
+        """Nobody has ended it before the process ends."""
+        self.close(*end_of_process())

@@ -13,7 +13,12 @@ from antflow_core.reports.screen import cell, make_table, one_line
 from antflow_core.run_files.run_records import Outcome, RunInfo
 from antflow_core.units import format_count, format_duration, format_rate, plural
 
-_STYLES = {Outcome.FINISHED: "green", Outcome.RECORDING: "blue", Outcome.STOPPED: "yellow"}
+_STYLES = {
+    Outcome.FINISHED: "green",
+    Outcome.ENDED: "",
+    Outcome.RECORDING: "blue",
+    Outcome.STOPPED: "yellow",
+}
 
 
 def recording_report(name: str, info: RunInfo, remarks: Sequence[str]) -> RenderableType:

@@ -15,10 +15,15 @@ from antflow_core.types import PipelineStats, StageStats, WorkerMetrics
 
 
 class Outcome(StrEnum):
-    """How a recorded process ended, in words for a person; `UNEXPECTED` if it vanished without an end."""
+    """How a recorded process ended, in words for a person; `UNEXPECTED` if it vanished without an end.
+
+    `ENDED` is the end of a whole process that no exception caused: nobody in it is told whether it has come
+    to its last line or to ``sys.exit(3)``.
+    """
 
     RECORDING = "still being recorded"
     FINISHED = "finished"
+    ENDED = "ended, exit code not known"
     STOPPED = "stopped"
     FAILED = "failed"
     CUT_SHORT = "recorded in part"

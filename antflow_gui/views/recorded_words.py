@@ -35,6 +35,7 @@ _CAUGHT_UP = 0.95
 _ENDS = {
     Outcome.RECORDING: StateWords("in_progress", "in_progress", "Being recorded"),
     Outcome.FINISHED: StateWords("completed", "completed", "Recorded · finished"),
+    Outcome.ENDED: StateWords("completed", "text_secondary", "Recorded · ended"),
     Outcome.STOPPED: StateWords("stopped", "text_secondary", "Recorded · stopped"),
     Outcome.FAILED: StateWords("failed", "failed", "Recorded · script error"),
     Outcome.CUT_SHORT: StateWords("warning", "retrying", "Recorded · in part"),
@@ -79,7 +80,7 @@ def _words(source: ReplayedRun, progress: RunProgress | None) -> StateWords:
     outcome, share = source.info.outcome, source.share_read
     if share < (1 if outcome.is_over else _CAUGHT_UP):
         return StateWords("in_progress", "accent", f"Loading {share * 100:.0f} %")
-    if outcome is Outcome.FINISHED and progress is not None and progress.failed:
+    if outcome in (Outcome.FINISHED, Outcome.ENDED) and progress is not None and progress.failed:
         return StateWords("failed", "failed", f"Recorded · {format_count(progress.failed)} failed")
     return _ENDS[outcome]
 

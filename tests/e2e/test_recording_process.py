@@ -373,7 +373,7 @@ def test_a_script_is_recorded_without_a_change(tmp_path: Path) -> None:
     path = tmp_path / "run.antflow"
     assert recorded_by_environment(UNCHANGED, path, tmp_path) == (0, "")
     run = open_run(path)
-    assert run.info.outcome is Outcome.FINISHED
+    assert run.info.outcome is Outcome.ENDED
     assert run.info.script == str(tmp_path / "orders.py")
     assert run.info.folder == str(tmp_path)
     assert run.info.arguments == ("--limit", "5")
@@ -399,6 +399,50 @@ def test_an_exception_that_ends_the_process_stands_in_the_file(tmp_path: Path) -
     assert err.endswith("LookupError: no such warehouse\n")
     info = open_run(tmp_path / "run.antflow").info
     assert (info.outcome, info.message) == (Outcome.FAILED, "LookupError: no such warehouse")
+
+
+@pytest.mark.parametrize(("end", "code"), [("sys.exit(3)", 3), ("sys.exit()", 0), ("raise SystemExit(0)", 0)])
+def test_an_exit_code_that_nobody_is_told_is_not_made_up(end: str, code: int, tmp_path: Path) -> None:
+    path = tmp_path / "run.antflow"
+    assert recorded_by_environment(f"{UNCHANGED}import sys\n{end}\n", path, tmp_path) == (code, "")
+    info = open_run(path).info
+    assert (info.outcome, info.message) == (Outcome.ENDED, None)
+    shown = run_command("show", path.name, cwd=tmp_path)
+    assert shown.out.splitlines()[0].endswith("orders.py --limit 5  ended, exit code not known")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send to another process")
+def test_ctrl_c_is_a_stop_of_the_process(tmp_path: Path) -> None:
+    source = f"{UNCHANGED}import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    code, err = recorded_by_environment(source, tmp_path / "run.antflow", tmp_path)
+    assert code == -2 and err.endswith("KeyboardInterrupt\n")
+    assert open_run(tmp_path / "run.antflow").info.outcome is Outcome.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome", "message"),
+    [
+        ("sys.exit(3)", Outcome.FAILED, "it exited with 3"),
+        ("sys.exit(0)", Outcome.FINISHED, None),
+        ("raise LookupError('no such warehouse')", Outcome.FAILED, "LookupError: no such warehouse"),
+    ],
+)
+@pytest.mark.parametrize("method", ["spawn", "fork"])
+def test_a_child_process_knows_how_it_ended(
+    method: str, end: str, outcome: Outcome, message: str | None, tmp_path: Path
+) -> None:
+    if method == "fork" and sys.platform == "win32":
+        pytest.skip("there is no fork here")
+    source = UNCHANGED.replace("\n\nasyncio.run(main())\n", "") + (
+        f"\n\ndef work():\n    import sys\n    asyncio.run(main())\n    {end}\n\n\n"
+        "if __name__ == '__main__':\n"
+        "    import multiprocessing\n"
+        f"    child = multiprocessing.get_context('{method}').Process(target=work)\n"
+        "    child.start()\n    child.join()\n"
+    )
+    code, _ = recorded_by_environment(source, tmp_path / "run.antflow", tmp_path)
+    info = open_run(tmp_path / "run.antflow").info
+    assert (code, info.outcome, info.message) == (0, outcome, message)
 
 
 def test_a_folder_gets_a_file_for_each_process(tmp_path: Path) -> None:
@@ -439,7 +483,8 @@ def test_child_processes_get_files_of_their_own(method: str, tmp_path: Path) -> 
     assert recorded_by_environment(source, runs, tmp_path) == (0, "")
     runs_found = [open_run(path) for path in runs.glob("*.antflow")]
     assert sorted(len(run.log.runs) for run in runs_found) == [1, 2]
-    assert {run.info.outcome for run in runs_found} == {Outcome.FINISHED}
+    outcomes = {len(run.log.runs): run.info.outcome for run in runs_found}
+    assert outcomes == {1: Outcome.FINISHED, 2: Outcome.ENDED}
     assert {run.get_stats()["completed"] for run in runs_found} == {90, 180}
     assert len(list(runs.iterdir())) == 2
 

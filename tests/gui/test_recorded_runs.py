@@ -24,6 +24,7 @@ from antflow_core.link.protocol import Recording, RunState
 from antflow_core.pipeline import Pipeline
 from antflow_core.recorded_run import open_run
 from antflow_core.recording import Recorder, ValueCapture, record
+from antflow_core.run_files.run_records import Outcome
 from antflow_core.stage import Stage
 from antflow_core.tracker import StatusTracker
 from antflow_gui.context import AppContext
@@ -197,6 +198,17 @@ def test_a_script_that_was_named_from_its_folder_is_opened_there(
     assert header.script_button.isEnabled() and window.commands.actions["run.script"].isEnabled()
     QTest.mouseClick(header.script_button, LEFT)
     assert (context.controller.path, context.controller.args) == (script, ("--limit", "5"))
+
+
+def test_an_exit_code_that_is_not_known_is_no_success(
+    window: MainWindow, qt_loop: BatchedEventLoop, recorder: tuple[Recorder, StatusTracker]
+) -> None:
+    recorder[0].close(Outcome.ENDED)
+    _open(qt_loop, window, recorder[0].path)
+    header = window.run_page.header
+    assert header.state_text.text == "Recorded · ended"
+    assert "ended, exit code not known" in header.name_text.toolTip()
+    assert window.controller.state is RunState.FINISHED and not window.banner.isVisible()
 
 
 def test_an_older_recording_does_not_know_where_its_script_was(
