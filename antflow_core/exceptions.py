@@ -9,6 +9,7 @@
     ├── ExecutorShutdownError    work was given to an executor that is shut down
     ├── ScriptError              a pipeline script cannot be read, run or used
     ├── RunFileError             a run file cannot be made, opened or read
+    │   └── FileIsThereError     a file was not to be replaced
     └── QueryError               a search query is faulty (also a ValueError)
 """
 
@@ -74,6 +75,24 @@ class RunFileError(AntFlowError):
     def __init__(self, message: str, path: Path) -> None:
         self.path = path
         super().__init__(message)
+
+
+class FileIsThereError(RunFileError):
+    """There is a file already, and nobody said that it is to be replaced.
+
+    Args:
+        path: The file.
+        choices: What else could be done.
+        remedy: How whoever asked has it replaced.
+    """
+
+    def __init__(self, path: Path, choices: str, remedy: str = "pass overwrite=True to replace it") -> None:
+        self._choices = choices
+        super().__init__(f"{path} exists already; {choices}, or {remedy}", path)
+
+    def with_remedy(self, remedy: str) -> FileIsThereError:
+        """The same for somebody who has another way to have it replaced."""
+        return FileIsThereError(self.path, self._choices, remedy)
 
 
 class QueryError(AntFlowError, ValueError):

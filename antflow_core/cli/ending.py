@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from antflow_core.exceptions import QueryError, RunFileError
+from antflow_core.exceptions import FileIsThereError, QueryError, RunFileError
 from antflow_core.standard_streams import discard_the_rest, finish_out, tell
 
 UNFINISHED = 1
@@ -19,6 +19,8 @@ _SIGNALLED = 128
 """What shells add to the number of the signal that ended a program."""
 INTERRUPTED = _SIGNALLED + 2
 """Ctrl+C."""
+
+HOW_TO_REPLACE = "pass --overwrite to replace it"
 
 _EXIT_CODES = """
 \b
@@ -56,10 +58,9 @@ def sentences(query: str = "", *, target: str = "The output") -> Iterator[None]:
     except QueryError as error:
         _tell_of_query(error, query)
         raise typer.Exit(BAD_REQUEST) from None
-    except RunFileError as error:
-        # The library calls an argument what is an option here.
-        _end(str(error).replace("overwrite=True", "--overwrite"), BAD_REQUEST)
-    except RefusalError as error:
+    except FileIsThereError as error:
+        _end(str(error.with_remedy(HOW_TO_REPLACE)), BAD_REQUEST)
+    except (RunFileError, RefusalError) as error:
         _end(str(error), BAD_REQUEST)
     except OSError as error:
         raise typer.Exit(tell_of_output(error, target)) from None

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from antflow_core.cli.ending import BAD_REQUEST, INTERRUPTED
+from antflow_core.cli.ending import BAD_REQUEST, HOW_TO_REPLACE, INTERRUPTED
+from antflow_core.engine.recordings import RECORD_VARIABLE
+from antflow_core.exceptions import FileIsThereError
 from antflow_core.standard_streams import put_out, tell
 
 if TYPE_CHECKING:
     from antflow_core.link.inproc import InProcessRun
     from antflow_core.link.protocol import RunOutcome, RunSource
-    from antflow_core.recording import Recorder
 
 _HELP = """Run a pipeline script and print a summary line.
 
@@ -73,6 +74,7 @@ def run(
         str | None,
         typer.Option(
             metavar="FILE",
+            envvar=RECORD_VARIABLE,
             help="Record the run into FILE; in a folder, into a file named after script and time.",
             show_default=False,
         ),
@@ -84,8 +86,8 @@ def run(
         source, interrupted = asyncio.run(_run(script, args or [], dashboard, record, overwrite=overwrite))
     except KeyboardInterrupt:  # the third Ctrl+C, where no code of the script was there to be broken into
         raise typer.Exit(INTERRUPTED) from None
-    if record is not None and source.recorder is not None:
-        _tell_where(source.recorder, record)
+    if record is not None:
+        _tell_where(source, record)
     raise typer.Exit(_report(source, interrupted=interrupted))
 
 
@@ -132,10 +134,13 @@ def _interruptible(source: RunSource) -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would print a traceback of ours
 
 
-def _tell_where(recorder: Recorder, record: str) -> None:
-    """Name the file where somebody asked for a folder."""
-    if recorder.fault is None and recorder.path != Path(record).absolute():
-        tell(f"Recorded into {recorder.path}")
+def _tell_where(source: InProcessRun, record: str) -> None:
+    """Name the file where somebody asked for a folder, and there was something to record."""
+    recording, outcome = source.recording, source.outcome
+    if recording is None or recording.fault is not None or recording.path == Path(record).absolute():
+        return
+    if len(source.log) or (outcome is not None and outcome.exit_code != BAD_REQUEST):
+        tell(f"Recorded into {recording.path}")
 
 
 def _report(source: InProcessRun, *, interrupted: bool) -> int:
@@ -145,13 +150,15 @@ def _report(source: InProcessRun, *, interrupted: bool) -> int:
     if outcome.traceback is not None and not interrupted:
         tell(outcome.traceback.rstrip("\n"))
     elif outcome.message is not None and not isinstance(outcome.error, KeyboardInterrupt):
-        tell(_in_our_words(outcome))
+        tell(_sentence(outcome))
     if outcome.exit_code == BAD_REQUEST:
         return BAD_REQUEST
     put_out(outcome.summary_line())
     return INTERRUPTED if interrupted else outcome.exit_code
 
 
-def _in_our_words(outcome: RunOutcome) -> str:
-    """The outcome's sentence, with what the library calls an argument as the option it is here."""
-    return (outcome.message or "").replace("overwrite=True", "--overwrite")
+def _sentence(outcome: RunOutcome) -> str:
+    """What the outcome says, with the option where the library would name an argument."""
+    if outcome.exit_code == BAD_REQUEST and isinstance(outcome.error, FileIsThereError):
+        return str(outcome.error.with_remedy(HOW_TO_REPLACE))
+    return outcome.message or ""

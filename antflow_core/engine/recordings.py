@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from antflow_core.exceptions import FileIsThereError
+
 if TYPE_CHECKING:
     from antflow_core.recording.environment import ProcessRecording
     from antflow_core.recording.recorder import Recorder
 
 RECORD_VARIABLE = "ANTFLOW_RECORD"
 """In the environment: a run file, or a folder for one, to record all pipelines of the process into."""
+_DELETE = "delete it first"
 
 
 def begin_file(path: str | os.PathLike[str]) -> Recorder:
@@ -22,11 +25,13 @@ def begin_file(path: str | os.PathLike[str]) -> Recorder:
     Raises:
         RunFileError: There is such a file already, or no such folder.
     """
-    from antflow_core.recording.recorder import (
-        Recorder,
-    )  # late: it loads numpy and SQLite, which few runs need
+    # Late: it loads numpy and SQLite, which few runs need.
+    from antflow_core.recording.recorder import Recorder
 
-    return Recorder(path)
+    try:
+        return Recorder(path)
+    except FileIsThereError as error:
+        raise error.with_remedy(_DELETE) from None
 
 
 def process_recording() -> ProcessRecording | None:
@@ -40,5 +45,16 @@ def process_recording() -> ProcessRecording | None:
         return None
     from antflow_core.recording.environment import process_recording as recording  # late, as above
 
-    recording.begin(wanted)
+    try:
+        recording.begin(wanted)
+    except FileIsThereError as error:
+        raise error.with_remedy(f"{_DELETE} ({RECORD_VARIABLE} names it)") from None
     return recording
+
+
+def share_with_process(recorder: Recorder, wanted: str | os.PathLike[str]) -> None:
+    """Let a recording be that of the process too, where the environment wants the same file or folder."""
+    if os.fspath(wanted) == os.environ.get(RECORD_VARIABLE):
+        from antflow_core.recording.environment import process_recording as recording  # late, as above
+
+        recording.share(recorder, os.fspath(wanted))

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from antflow_core.exceptions import RunFileError
+from antflow_core.exceptions import FileIsThereError, RunFileError
 from antflow_core.export.event_lines import CsvLines
 from antflow_core.export.json_lines import write_json_lines
 from antflow_core.export.optional import need
@@ -65,9 +65,7 @@ def check_target(target: str | os.PathLike[str], *, overwrite: bool = False) -> 
     if not path.parent.is_dir():
         raise RunFileError(f"There is no folder {path.parent} to put {path.name} into; create it first", path)
     if os.path.lexists(path) and not overwrite:
-        raise RunFileError(
-            f"{path} exists already; choose another name, or replace it with overwrite=True", path
-        )
+        raise FileIsThereError(path, "choose another name")
 
 
 def _writer(path: Path) -> Callable[[EventSource, Path, Advance], None]:

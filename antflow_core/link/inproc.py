@@ -14,6 +14,7 @@ from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
 from antflow_core.engine.failures import Choice, ErrorType
+from antflow_core.engine.recordings import share_with_process
 from antflow_core.engine.statistics import error_text
 from antflow_core.exceptions import PipelineError, RunFileError, ScriptError
 from antflow_core.history.event_log import EventLog
@@ -30,7 +31,7 @@ from antflow_core.link.protocol import (
 from antflow_core.link.retries import Retried, Retries, RetryWish
 from antflow_core.link.watched import WatchedPipeline
 from antflow_core.pipeline import Pipeline
-from antflow_core.scripts import ScriptExit, run_script, script_line, script_traceback
+from antflow_core.scripts import ScriptExit, outline_script, run_script, script_line, script_traceback
 from antflow_core.scripts.threads import busy_threads
 from antflow_core.tracker import StatusTracker
 
@@ -275,6 +276,7 @@ class InProcessRun:
         """The whole script; nothing comes out of this task as an exception, which no Qt loop could bear."""
         try:
             if self._record is not None:
+                outline_script(self.path)  # one that shows no sign of a pipeline shall leave no file
                 self.recorder = _start_recorder(
                     self._record, str(self.path), self._args, overwrite=self._overwrite
                 )
@@ -416,7 +418,9 @@ def _start_recorder(
 ) -> Recorder:
     from antflow_core.recording import Recorder  # late: it loads numpy and SQLite, which few runs need
 
-    return Recorder(path, script=script, arguments=args, overwrite=overwrite)
+    recorder = Recorder(path, script=script, arguments=args, overwrite=overwrite)
+    share_with_process(recorder, path)
+    return recorder
 
 
 def _forget_locals(error: BaseException) -> None:

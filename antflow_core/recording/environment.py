@@ -31,6 +31,16 @@ class ProcessRecording:
             self.close()
             self._recorder, self._wanted = Recorder(wanted), wanted
 
+    def share(self, recorder: Recorder, wanted: str) -> None:
+        """Have one going that somebody else has begun, and ends.
+
+        Args:
+            wanted: What it was begun with.
+        """
+        with self._lock:
+            self.close()
+            self._recorder, self._wanted = recorder, wanted
+
     def follow(self, tracker: StatusTracker | None) -> StatusTracker | None:
         """Record a pipeline's tracker; for one that has none, give it one."""
         with self._lock:

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from antflow_core.exceptions import RunFileError
+from antflow_core.exceptions import FileIsThereError, RunFileError
 from antflow_core.run_files.file_lock import (
     FileLock,
     FileLockedError,
@@ -282,11 +282,7 @@ def _check_replaceable(path: Path, *, overwrite: bool, own_lock: bool = False) -
     if not own_lock and is_locked(path):
         raise _in_use(path, lock_holder(path))
     if not overwrite:
-        raise RunFileError(
-            f"{path} exists already; choose another name, or a folder to get a new file in it, "
-            "or pass overwrite=True to replace it",
-            path,
-        )
+        raise FileIsThereError(path, "choose another name, or a folder to get a new file in it")
     if path.is_file() and path.stat().st_size == 0:
         return
     try:

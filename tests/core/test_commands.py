@@ -286,7 +286,7 @@ def test_an_export_over_something_must_be_asked_for(ask: Ask) -> None:
     Path("out.csv").write_text("precious")
     code, out, err = ask("export", "small.antflow", "out.csv")
     assert (code, out) == (2, "")
-    assert "exists already; choose another name, or replace it with --overwrite" in err
+    assert "exists already; choose another name, or pass --overwrite to replace it" in err
     assert Path("out.csv").read_text() == "precious"
     assert ask("export", "small.antflow", "out.csv", "--overwrite").code == 0
     ask("export", "small.antflow", "small.jsonl")

@@ -18,7 +18,7 @@ import pytest
 
 from antflow_core import Pipeline, PipelineError, Stage, StatusTracker
 from antflow_core.engine.recordings import RECORD_VARIABLE
-from antflow_core.exceptions import RunFileError
+from antflow_core.exceptions import FileIsThereError, RunFileError
 from antflow_core.history.storage import CHUNK_ROWS
 from antflow_core.link import InProcessRun, RunState
 from antflow_core.recorded_run import RecordedRun, open_run
@@ -73,6 +73,10 @@ def written(script: Path, source: str) -> Path:
 
 def remove(path: Path) -> None:
     path.unlink()
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 async def until(condition: Any) -> None:
@@ -205,6 +209,42 @@ async def test_a_file_that_is_there_is_an_error_before_anything_runs(precious: P
         await pipeline.run(range(5), record=precious)
     assert len(tracker.log) == 0
     assert len(await pipeline.run(range(5))) == 5
+
+
+async def test_each_way_tells_how_a_file_that_is_there_could_be_replaced_by_it(
+    precious: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(FileIsThereError, match=r"in it, or pass overwrite=True to replace it$"):
+        record(StatusTracker(), precious)
+    with pytest.raises(FileIsThereError, match=r"in it, or delete it first$"):
+        await make_pipeline().run(range(5), record=precious)
+    with pytest.raises(FileIsThereError, match=r"in it, or delete it first$"):
+        await anext(make_pipeline().stream(range(5), record=precious))
+    monkeypatch.setenv(RECORD_VARIABLE, str(precious))
+    with pytest.raises(FileIsThereError, match=r"in it, or delete it first \(ANTFLOW_RECORD names it\)$"):
+        await make_pipeline().run(range(5))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".JSONL", ".parquet", ".sqlite", ".py"])
+async def test_a_recording_is_not_called_what_it_is_not(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"orders{suffix}"
+    sentence = rf"cannot be called orders\{suffix}; record into orders\.antflow"
+    with pytest.raises(RunFileError, match=sentence):
+        record(StatusTracker(), path)
+    with pytest.raises(RunFileError, match=sentence):
+        await make_pipeline().run(range(5), record=path)
+    monkeypatch.setenv(RECORD_VARIABLE, str(path))
+    with pytest.raises(RunFileError, match=sentence):
+        await make_pipeline().run(range(5))
+    assert names_in(tmp_path) == []
+
+
+async def test_a_name_that_is_too_long_costs_the_recording_only(tmp_path: Path, expect_log: Expect) -> None:
+    results = await make_pipeline().run(range(5), record=tmp_path / f"{'x' * 300}.antflow")
+    assert len(results) == 5
+    expect_log("cannot be written, file name too long; the run goes on")
 
 
 def test_a_run_file_is_replaced_where_that_is_said(path: Path) -> None:

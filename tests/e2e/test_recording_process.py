@@ -233,6 +233,17 @@ def test_a_folder_that_cannot_be_written_to_does_not_keep_a_run_from_its_work(op
     assert list(open_folder.iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_looked_into_does_not_keep_a_run_from_its_work(open_folder: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can make a folder that is closed to somebody else")
+    closed = open_folder / "closed"
+    closed.mkdir(mode=0o700)
+    path = closed / "run.antflow"
+    done = run_python("-c", finite(100, setup=AS_NOBODY), str(path), cwd=open_folder)
+    assert (done.code, done.out) == (0, "100 results\n"), done.err
+    assert done.err == f"Nothing is recorded: {path} cannot be written, permission denied; the run goes on\n"
+
+
 def test_a_folder_that_becomes_read_only_harms_nothing(open_folder: Path) -> None:
     path = open_folder / "run.antflow"
     if os.getuid() == 0:
@@ -461,7 +472,10 @@ def test_an_existing_file_is_a_clear_error(tmp_path: Path) -> None:
     path.write_text("precious")
     code, err = recorded_by_environment(UNCHANGED, path, tmp_path)
     assert code == 1
-    assert f"RunFileError: {path} exists already; choose another name" in err
+    assert err.splitlines()[-1] == (
+        f"antflow_core.exceptions.FileIsThereError: {path} exists already; choose another name, or a folder "
+        "to get a new file in it, or delete it first (ANTFLOW_RECORD names it)"
+    )
     assert path.read_text() == "precious"
 
 
@@ -501,6 +515,57 @@ def test_the_command_records_a_script(tmp_path: Path) -> None:
     assert (run.info.folder, run.info.script_path) == (str(tmp_path), tmp_path / "orders.py")
     assert run.get_stats()["completed"] == 90
     assert [pipeline.name for pipeline in run.structure()] == ["Fetch → Price"]
+
+
+@pytest.mark.parametrize(("end", "code"), [("sys.exit(3)", 1), ("sys.exit(0)", 0), ("explode()", 1)])
+@pytest.mark.parametrize("way", ["option", "environment"])
+def test_the_command_knows_how_the_script_ended(end: str, code: int, way: str, tmp_path: Path) -> None:
+    source = TWO_STAGES + f"    import sys\n    {end}\n"
+    (tmp_path / "orders.py").write_text(source, encoding="utf-8")
+    options = ("--record", "run.antflow") if way == "option" else ()
+    env = {} if way == "option" else {"ANTFLOW_RECORD": "run.antflow"}
+    assert run_command("run", *options, "orders.py", cwd=tmp_path, env=env).code == code
+    run = open_run(tmp_path / "run.antflow")
+    assert run.get_stats()["completed"] == 90
+    assert run.info.outcome is (Outcome.FAILED if code else Outcome.FINISHED)
+    assert bool(run.info.message) == bool(code)
+    assert (run.info.script, run.info.folder) == ("orders.py", str(tmp_path))
+
+
+def test_the_command_takes_its_file_from_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "orders.py").write_text(TWO_STAGES, encoding="utf-8")
+    runs, env = tmp_path / "runs", {"ANTFLOW_RECORD": "runs"}
+    runs.mkdir()
+    done = run_command("run", "orders.py", cwd=tmp_path, env=env)
+    (path,) = runs.iterdir()
+    assert (done.code, done.err) == (0, f"Recorded into {path}\n")
+    env["ANTFLOW_RECORD"] = str(path)
+    again = run_command("run", "orders.py", cwd=tmp_path, env=env)
+    assert (again.code, again.out) == (2, "")
+    assert again.err == (
+        f"{path} exists already; choose another name, or a folder to get a new file in it, or pass "
+        "--overwrite to replace it\n"
+    )
+    assert run_command("run", "--overwrite", "orders.py", cwd=tmp_path, env=env).code == 0
+    assert len(open_run(path).log.runs) == 1
+
+
+@pytest.mark.parametrize("where", ["runs", "run.antflow"])
+def test_a_script_that_cannot_be_run_leaves_no_recording(where: str, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    for name, source in (("nothing.py", "x = 1\n"), ("faulty.py", "x = = 1\n")):
+        (tmp_path / name).write_text(source, encoding="utf-8")
+        done = run_command("run", "--record", where, name, cwd=tmp_path)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith(name) and done.err.count("\n") == 1
+    assert not [*tmp_path.glob("**/*.antflow")]
+
+
+def test_an_empty_recording_of_a_script_that_could_not_be_run_is_not_pointed_at(tmp_path: Path) -> None:
+    (tmp_path / "orders.py").write_text("async def main(): ...\nimport asyncio\nasyncio.run(main())\n")
+    done = run_command("run", "--record", ".", "orders.py", cwd=tmp_path)
+    assert done.code == 2
+    assert done.err.count("\n") == 1 and "Recorded into" not in done.err
 
 
 def test_the_command_does_not_replace_a_file(tmp_path: Path) -> None:
