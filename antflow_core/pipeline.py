@@ -348,6 +348,9 @@ class Pipeline(PipelineReading):
         for them, and its numbers, its results, the tracker's run and the error summary go on. When it is
         stopped meanwhile, those that did not get in stay failed.
 
+        The file of ``run(record=…)`` is closed with that run's end and does not get what is retried later;
+        that of ``with record(tracker, path)`` around both does, and so does that of ``ANTFLOW_RECORD``.
+
         A task of this pipeline may call it where every stage on the items' way has a worker that does not
         wait for them too.
 

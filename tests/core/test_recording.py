@@ -435,6 +435,25 @@ async def test_a_run_that_goes_on_after_its_end_is_recorded_on(path: Path) -> No
     assert (told.stats.items_processed, told.stats.items_failed) == (3, 0)
 
 
+async def test_what_is_retried_after_a_run_is_in_the_file_of_the_process_and_not_in_that_of_the_run(
+    environment: Path, tmp_path: Path
+) -> None:
+    broken = True
+
+    async def flaky(value: int) -> int:
+        if broken:
+            raise OSError("down")
+        return value
+
+    pipeline = Pipeline([Stage("A", 1, [flaky], task_attempts=1)])
+    await pipeline.run(range(3), record=tmp_path / "own")
+    broken = False
+    assert len(await pipeline.retry_failed()) == 3
+    process_recording.close()
+    assert open_run(tmp_path / "own").get_stats()["failed"] == 3
+    assert open_run(environment).get_stats()["completed"] == 3
+
+
 async def test_nothing_is_left_when_a_recording_has_ended(path: Path) -> None:
     tracker = StatusTracker()
     with record(tracker, path) as recorder:
