@@ -27,6 +27,7 @@ from antflow_core.run_files.run_records import (
 )
 from antflow_core.run_files.stored_values import stored_id
 from antflow_core.search.questions import Questions
+from antflow_core.units import plural
 
 logger = logging.getLogger("antflow.recording")
 
@@ -69,6 +70,11 @@ class RecordedRun(Questions):
         super().__init__(self._reader.log)
         self._timer: asyncio.TimerHandle | None = None
         self._following = self._closed = False
+
+    def __repr__(self) -> str:
+        runs, events = plural(len(self.log.runs), "run"), plural(self.total_events, "event")
+        read = "" if self.is_whole else f"{len(self.log):,} of "
+        return f"<RecordedRun: {self.path.name}, {runs}, {read}{events}, {self.info.outcome}>"
 
     def __enter__(self) -> Self:
         return self

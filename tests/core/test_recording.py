@@ -27,6 +27,7 @@ from antflow_core.recording.environment import process_recording
 from antflow_core.run_files import tables
 from antflow_core.run_files.file_lock import lock_path
 from antflow_core.run_files.run_records import Outcome, RecordedStage
+from tests.bench.run_file import filled_log
 from tests.support.events import STAGES, play_item, played_tracker
 from tests.support.messages import Expect
 from tests.support.processes import run_python
@@ -307,6 +308,18 @@ def test_a_file_that_does_not_tell_the_folder_of_its_script_is_read(path: Path) 
     assert (info.script, info.folder, info.script_path) == ("orders.py", None, None)
     assert replace(info, script="/home/ann/orders.py").script_path == Path("/home/ann/orders.py")
     assert replace(info, script=None, folder="/home/ann").script_path is None
+
+
+def test_a_recorded_run_tells_what_it_is(path: Path) -> None:
+    tracker = StatusTracker()
+    filled_log(tracker.log, 40_000)
+    with Recorder(path) as recorder:
+        assert repr(open_run(path)) == "<RecordedRun: run.antflow, 0 runs, 0 events, still being recorded>"
+        recorder.follow(tracker)
+    run = open_run(path, whole=False)
+    assert repr(run) == "<RecordedRun: run.antflow, 1 run, 16,384 of 39,600 events, finished>"
+    run.update()
+    assert repr(run) == "<RecordedRun: run.antflow, 1 run, 39,600 events, finished>"
 
 
 # A tracker
