@@ -1,12 +1,22 @@
-"""The command itself: what it says of itself, and its version."""
+"""The command itself: its subcommands, what it says of itself, and its version."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import errno
+import sys
+from typing import Annotated, Final
 
 import typer
 
 from antflow_core._version import __version__
+from antflow_core.cli.ending import tell_of_output
+from antflow_core.cli.listing import add_to as add_listing
+from antflow_core.cli.running import add_to as add_running
+from antflow_core.cli.summing_up import add_to as add_summing_up
+from antflow_core.cli.taking_out import add_to as add_taking_out
+
+_OUTPUT_FAULTS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+"""What `--help` meets, which typer writes without looking: a device that is full, or gone."""
 
 _HELP = """Run asyncio pipelines without a window, and look at what was recorded of them.
 
@@ -59,3 +69,20 @@ def _command(
     ] = False,
 ) -> None:
     """Hold what comes before the subcommand."""
+
+
+# The order of the help.
+add_running(app)
+add_summing_up(app)
+add_listing(app)
+add_taking_out(app)
+
+
+def run_command() -> None:
+    """Run it with the process's arguments and exit."""
+    try:
+        app(prog_name="antflow-core")
+    except OSError as error:
+        if error.errno not in _OUTPUT_FAULTS:
+            raise
+        sys.exit(tell_of_output(error))

@@ -145,6 +145,34 @@ def test_a_long_export_shows_a_bar_on_a_terminal(large: Path, tmp_path: Path) ->
     assert seen.text.splitlines()[-1].startswith("499,950 events exported into out.csv, ")
 
 
+# Ctrl+C
+
+_INTERRUPTED = """
+import os, signal, sys
+
+module = sys.argv.pop(1)
+
+class Presses:
+    def find_spec(self, name, *_):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Presses())
+from antflow_core.cli import main
+main()
+"""
+"""The command, with Ctrl+C pressed where it begins to load a module, its first argument."""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one process alone")
+@pytest.mark.parametrize(
+    "module", ["typer", "antflow_core.cli.listing", "rich.text", "antflow_core.recorded_run"]
+)
+def test_ctrl_c_while_the_command_is_being_loaded_ends_it_without_a_word(small: Path, module: str) -> None:
+    done = run_python("-c", _INTERRUPTED, module, "show", small.name, cwd=small.parent)
+    assert (done.code, done.out, done.err) == (130, "", "")
+
+
 # Exports
 
 
