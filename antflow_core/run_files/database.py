@@ -50,6 +50,8 @@ _MAGIC: Final = b"SQLite format 3\x00"
 _HEAD_BYTES: Final = 100
 _WAL: Final = "-wal"
 _NEW: Final = "-new"
+_CLOSED_EXPORTS: Final = (".csv", ".parquet", ".sqlite")
+"""What is exported for other programs only."""
 _BESIDE: Final = (_WAL, "-shm", "-journal")
 _WAIT_S: Final = 1.0
 PAGE_BYTES: Final = 8_192
@@ -300,7 +302,7 @@ def _checked_head(path: Path) -> _Head:
         raise RunFileError(f"{path} is a pipe or a device; name a run file", path)
     head = _read_head(path)
     if head.application_id != _APPLICATION_ID:
-        raise RunFileError(f"{path} is a database, but no run file", path)
+        raise _foreign(path, "a database, but no run file")
     if head.version >> 16 > MAJOR:
         raise RunFileError(
             f"{path} was recorded by a newer version (format {head.version >> 16}.{head.version & 0xFFFF}, "
@@ -315,6 +317,17 @@ def _checked_head(path: Path) -> _Head:
     return head
 
 
+def _foreign(path: Path, what: str) -> RunFileError:
+    """What there is to say of a file that is none of ours."""
+    is_export = path.suffix.lower() in _CLOSED_EXPORTS
+    hint = (
+        "of what `antflow-core export` writes, only .jsonl files can be opened again"
+        if is_export
+        else "run files are made by recording a run"
+    )
+    return RunFileError(f"{path} is {what}; {hint}", path)
+
+
 def _read_head(path: Path) -> _Head:
     try:
         with path.open("rb") as file:
@@ -326,7 +339,7 @@ def _read_head(path: Path) -> _Head:
     if not head:
         raise RunFileError(f"{path} is empty (0 bytes): nothing was recorded, or copying it failed", path)
     if not head.startswith(_MAGIC[: len(head)]):
-        raise RunFileError(f"{path} is no run file; run files are made by recording a run", path)
+        raise _foreign(path, "no run file")
     if len(head) < _HEAD_BYTES:
         raise RunFileError(f"{path} is cut short: only {len(head)} bytes are there; copy it again", path)
     (page_bytes,) = struct.unpack_from(">H", head, 16)

@@ -417,6 +417,22 @@ def test_a_bad_file_is_refused_in_a_sentence(
     assert not Path("out.csv").exists()
 
 
+@pytest.mark.parametrize(("command", "args"), [(command, args) for command, *args in LOOKING])
+@pytest.mark.parametrize("suffix", [".csv", ".sqlite", ".parquet"])
+def test_an_export_for_other_programs_is_not_opened(
+    ask: Ask, command: str, args: list[str], suffix: str
+) -> None:
+    if command == "query":
+        pytest.importorskip("duckdb")
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    ask("export", "small.antflow", f"small{suffix}")
+    code, out, err = ask(command, f"small{suffix}", *args)
+    assert (code, out) == (2, "")
+    assert err.endswith("; of what `antflow-core export` writes, only .jsonl files can be opened again\n")
+    assert err.startswith(str(Path(f"small{suffix}").absolute())) and err.count("\n") == 1
+
+
 @pytest.mark.parametrize("command", ["show", "events", "item", "errors", "compare"])
 def test_a_run_that_is_not_there_is_refused(ask: Ask, command: str) -> None:
     more = {"item": ["7"], "compare": ["small.antflow"]}.get(command, [])

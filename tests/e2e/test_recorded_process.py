@@ -49,6 +49,15 @@ def test_an_export_is_opened_too_and_a_failed_run_tells_why(tmp_path: Path) -> N
     assert "LookupError: no such warehouse" in done.err and "Traceback" not in done.err
 
 
+def test_an_export_for_other_programs_is_neither_opened_nor_taken_for_a_script(tmp_path: Path) -> None:
+    (tmp_path / "orders.py").write_text(RAISES, encoding="utf-8")
+    run_command("run", "--record", "orders.antflow", "orders.py", cwd=tmp_path)
+    run_command("export", "orders.antflow", "orders.csv", cwd=tmp_path)
+    done = run_app("orders.csv", "--exit-when-done", cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert len(done.err.splitlines()) == 1 and "only .jsonl files can be opened again" in done.err
+
+
 def test_what_cannot_be_opened_ends_with_2_and_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "notes.antflow").write_text("no run file", encoding="utf-8")
     done = run_app("notes.antflow", "--exit-when-done", cwd=tmp_path)
