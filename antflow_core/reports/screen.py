@@ -72,6 +72,11 @@ def room() -> int:
     return Console().width if sys.stdout is not None and sys.stdout.isatty() else _ANY_WIDTH
 
 
+def fits(table: Table) -> bool:
+    """Whether a table can be shown without a cell being cut."""
+    return Console(width=_ANY_WIDTH).measure(table).maximum <= room()
+
+
 def is_narrow() -> bool:
     """Whether reports go to a terminal that has no room for all columns of a table of events."""
     return room() < _NARROW

@@ -6,39 +6,48 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from antflow_core.history.figures import PERCENTILES, ErrorFigures, RunFigures, StageFigures
 from antflow_core.reports.errors import items_text, when_text
-from antflow_core.reports.screen import cell, make_table, one_line
+from antflow_core.reports.screen import cell, fits, make_table, one_line
 from antflow_core.units import format_count, format_duration, format_rate, plural
 
 _NOTHING = "–"
+_COUNTS = ("Completed", "Failed", "Skipped", "Retried")
+_PERCENTILES = tuple(f"p{percentile}" for percentile in PERCENTILES)
+_TIMES = ("Rate", *_PERCENTILES)
 
 
 def run_report(run: RunFigures) -> RenderableType:
     """One run: a line of counts, its stages, its errors."""
-    parts: list[RenderableType] = [_headline(run), _counts(run), Text(), stage_table(run.stages)]
+    parts: list[RenderableType] = [_headline(run), _counts(run), Text(), *stage_tables(run.stages)]
     if run.errors:
         parts += [Text(), error_table(run.errors, run.started_at)]
     return Group(*parts)
 
 
-def stage_table(stages: tuple[StageFigures, ...]) -> RenderableType:
-    """A line a stage."""
-    percentiles = [f"p{percentile}" for percentile in PERCENTILES]
-    numbers = ("Completed", "Failed", "Skipped", "Retried", "Rate", *percentiles)
-    table = make_table("Stage", *numbers, right=numbers)
+def stage_tables(stages: tuple[StageFigures, ...]) -> list[RenderableType]:
+    """A line a stage; in two tables, one of counts and one of times, where one has no room for both."""
+    whole = _stage_table(stages, (*_COUNTS, *_TIMES))
+    if fits(whole):
+        return [whole]
+    return [_stage_table(stages, _COUNTS), Text(), _stage_table(stages, _TIMES)]
+
+
+def _stage_table(stages: tuple[StageFigures, ...], columns: tuple[str, ...]) -> Table:
+    table = make_table("Stage", *columns, right=columns, cut=("Stage",))
     for stage in stages:
-        table.add_row(
-            one_line(stage.name),
-            format_count(stage.completed),
-            Text(format_count(stage.failed), style="red" if stage.failed else ""),
-            format_count(stage.skipped),
-            Text(format_count(stage.retried), style="yellow" if stage.retried else ""),
-            format_rate(stage.rate),
-            *_durations(stage),
-        )
+        cells: dict[str, str | Text] = {
+            "Completed": format_count(stage.completed),
+            "Failed": Text(format_count(stage.failed), style="red" if stage.failed else ""),
+            "Skipped": format_count(stage.skipped),
+            "Retried": Text(format_count(stage.retried), style="yellow" if stage.retried else ""),
+            "Rate": format_rate(stage.rate),
+            **dict(zip(_PERCENTILES, _durations(stage), strict=True)),
+        }
+        table.add_row(cell(stage.name), *(cells[column] for column in columns))
     return table
 
 

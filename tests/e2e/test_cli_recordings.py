@@ -128,6 +128,17 @@ def test_a_terminal_gets_colours_and_lines_that_fit(small: Path, columns: int) -
     assert max(map(cell_len, seen.text.splitlines())) <= columns
 
 
+def test_a_narrow_terminal_gets_every_number_whole(small: Path) -> None:
+    seen = run_in_terminal("show", small.name, columns=50, cwd=small.parent)
+    assert seen.code == 0
+    lines = [line.split() for line in seen.text.splitlines()]
+    assert ["Stage", "Completed", "Failed", "Skipped", "Retried"] in lines
+    assert ["Stage", "Rate", "p50", "p95", "p99"] in lines
+    assert ["Fetch", "1", "1", "1", "1"] in lines
+    assert ["Fetch", "2.4/s", "100", "ms", "100", "ms", "100", "ms"] in lines
+    assert max(map(cell_len, seen.text.splitlines())) <= 50
+
+
 def test_a_terminal_shows_where_a_query_is_faulty(small: Path) -> None:
     seen = run_in_terminal("events", small.name, "run:1 stauts:failed", columns=80, cwd=small.parent)
     assert seen.code == 2
