@@ -47,7 +47,7 @@ Examples:
 _ITEM_HELP = """Tell all that happened to one item, with its errors and their tracebacks.
 
 ID is compared as text: 7 finds the number and the text. An id that several pipelines of the recording used,
-or that a number and a text share, is told once for each.
+or that a number and a text share, is told once for each. An id that reads like an option stands behind `--`.
 
 \b
 Examples:
@@ -173,7 +173,7 @@ def _put_table(source: EventSource, parts: Iterable[tuple[Rows, Events]], shown:
     from antflow_core.reports.screen import is_narrow, show
 
     if not found:
-        tell("No event matches.")
+        tell("No event matches." if source.events else "There are no events in it.")
         return
     show(event_table(source, parts, is_narrow=is_narrow()))
     if found > shown:

@@ -69,7 +69,9 @@ def show(run: RunArgument, number: RunNumber = None) -> None:
         recording = opened(run)
         runs = figures_of(recording, number)
         show(recording_report(recording.path.name, recording.info, recording.remarks))
-        if len(runs) > _MANY_RUNS:
+        if not runs:
+            tell("No pipeline has run in it.")
+        elif len(runs) > _MANY_RUNS:
             show(Text(), run_list(runs))
             tell(f"{len(runs):,} pipelines; --run N shows one with its stages and errors")
         else:

@@ -98,6 +98,15 @@ def test_show_says_that_a_recording_is_not_at_its_end(ask: Ask) -> None:
         assert "still being recorded" in ask("show", "live.antflow").out
 
 
+def test_a_recording_without_a_pipeline_says_so(ask: Ask) -> None:
+    written(StatusTracker(), Path("empty.antflow"))
+    code, out, err = ask("show", "empty.antflow")
+    assert (code, err) == (0, "No pipeline has run in it.\n")
+    assert len(out.splitlines()) == 2
+    assert ask("events", "empty.antflow") == (0, "", "There are no events in it.\n")
+    assert ask("errors", "empty.antflow") == (0, "", "Nothing failed.\n")
+
+
 # events
 
 
