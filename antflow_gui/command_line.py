@@ -123,7 +123,7 @@ def _take_recorded(options: Options, rest: list[str]) -> None:
     if rest[1:]:
         raise UsageError(f"{rest[0]} is a recorded run and takes no arguments, got {rest[1]}; usage: {USAGE}")
     if options.run:
-        raise UsageError(f"{rest[0]} is a recorded run and cannot be run; open it without --run")
+        raise UsageError(f"{rest[0]} is no script and cannot be run; open it without --run")
 
 
 def _picture_path(text: str) -> Path:
