@@ -1,7 +1,8 @@
 """The values that cross borders: results, events, states, statistics, snapshots and protocols.
 
-They are plain dataclasses that can be changed, because scripts written for AntFlow do so; the engine hands
-out copies and never reads them back. Times are Unix seconds, durations seconds.
+They are plain dataclasses without slots, which can be changed and asked for their ``__dict__``, because
+scripts written for AntFlow do so; the engine hands out copies and never reads them back. Times are Unix
+seconds, durations seconds.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class PipelineResult:
         return self.error is None
 
 
-@dataclass(slots=True)
+@dataclass
 class StatusEvent:
     """One change of an item's status.
 
@@ -71,7 +72,7 @@ class StatusEvent:
         return int(digits) if digits.isdecimal() else None
 
 
-@dataclass(slots=True)
+@dataclass
 class TaskEvent:
     """One task's start or end for one item.
 
@@ -92,7 +93,7 @@ class TaskEvent:
     duration: float | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class WorkerState:
     """What a worker is doing.
 
@@ -109,7 +110,7 @@ class WorkerState:
     processing_since: float | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class WorkerMetrics:
     """What a worker has done since the pipeline started.
 
@@ -131,7 +132,7 @@ class WorkerMetrics:
         return self.total_processing_time / self.items_processed if self.items_processed else 0.0
 
 
-@dataclass(slots=True)
+@dataclass
 class StageStats:
     """One stage's items, counted.
 
@@ -153,7 +154,7 @@ class StageStats:
     retried: int = 0
 
 
-@dataclass(slots=True)
+@dataclass
 class PipelineStats:
     """A pipeline's items, counted.
 
@@ -174,7 +175,7 @@ class PipelineStats:
     total_items: int | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class FailedItem:
     """One item that failed for good.
 
@@ -252,7 +253,7 @@ def _counted(title: str, counts: dict[str, int]) -> list[str]:
     return [f"{title}:", *(f"  {name}: {count}" for name, count in ordered)]
 
 
-@dataclass(slots=True)
+@dataclass
 class DashboardSnapshot:
     """A whole pipeline at one moment; costs O(stages + workers) to take.
 
