@@ -245,11 +245,19 @@ def _is_exception_class(kind: object) -> bool:
 
 
 def task_name(task: Any) -> str:
-    """What a task is called in events, limits and displays."""
-    while isinstance(task, functools.partial):
-        task = task.func
-    name = getattr(task, "__name__", None)
-    return name if isinstance(name, str) else type(task).__name__
+    """What a task is called in events, limits and displays.
+
+    Its own ``__name__``, else that of the ``func`` it wraps, as a partial does and many a class for
+    decorating, else the name of its class.
+    """
+    wrapped = task
+    while isinstance(wrapped, functools.partial) and not hasattr(wrapped, "__name__"):
+        wrapped = wrapped.func
+    for named in (wrapped, getattr(wrapped, "func", None)):
+        name = getattr(named, "__name__", None)
+        if isinstance(name, str):
+            return name
+    return type(task).__name__
 
 
 def validate_stages(stages: Sequence[Stage]) -> None:

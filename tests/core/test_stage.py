@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -117,3 +118,14 @@ def test_the_queue_has_as_many_places_as_said(fields: dict[str, Any], capacity: 
 def test_task_names_come_from_the_function_behind_partials_or_from_the_class() -> None:
     named = [fetch, functools.partial(functools.partial(fetch)), Parser(), lambda value: value]
     assert [task_name(task) for task in named] == ["fetch", "fetch", "Parser", "<lambda>"]
+
+
+def test_a_partial_with_a_name_of_its_own_keeps_it() -> None:
+    named = functools.partial(fetch)
+    named.__name__ = "fetch_again"  # type: ignore[attr-defined]
+    noted = functools.partial(named)
+    assert [task_name(named), task_name(noted)] == ["fetch_again", "fetch_again"]
+
+
+def test_a_task_that_answers_to_everything_is_named_by_its_class() -> None:
+    assert task_name(AsyncMock()) == "AsyncMock"
