@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -134,8 +135,12 @@ def set_task_status(status: str, min_interval: float = 0.0) -> bool:
     return worker is not None and worker.set_status_text(status, min_interval)
 
 
-def concurrency_limit() -> AbstractAsyncContextManager[None]:
-    """``async with`` it around a call: at most the stage's `call_concurrency` are inside at once.
+@asynccontextmanager
+async def concurrency_limit() -> AsyncIterator[None]:
+    """At most the stage's `call_concurrency` are inside at once.
+
+    ``async with concurrency_limit():`` around a call in a task, or ``@concurrency_limit()`` on the function
+    that makes it.
 
     Raises:
         RuntimeError: The stage sets no `call_concurrency`.
@@ -143,11 +148,15 @@ def concurrency_limit() -> AbstractAsyncContextManager[None]:
     worker = worker_state_var.get()
     if worker is None or worker.call_semaphore is None:
         raise RuntimeError("concurrency_limit() needs call_concurrency=N on the Stage whose task uses it")
-    return worker.call_semaphore
+    async with worker.call_semaphore:
+        yield
 
 
-def rate_limit() -> AbstractAsyncContextManager[None]:
-    """``async with`` it around a call: at most the stage's `call_rate` begin per `call_rate_period`.
+@asynccontextmanager
+async def rate_limit() -> AsyncIterator[None]:
+    """At most the stage's `call_rate` begin per `call_rate_period`.
+
+    ``async with rate_limit():`` around a call in a task, or ``@rate_limit()`` on the function that makes it.
 
     Raises:
         RuntimeError: The stage sets no `call_rate`.
@@ -155,7 +164,8 @@ def rate_limit() -> AbstractAsyncContextManager[None]:
     worker = worker_state_var.get()
     if worker is None or worker.call_limiter is None:
         raise RuntimeError("rate_limit() needs call_rate=N on the Stage whose task uses it")
-    return worker.call_limiter
+    async with worker.call_limiter:
+        yield
 
 
 def call_rate_has_capacity(amount: float = 1) -> bool:

@@ -150,4 +150,5 @@ async def test_a_limit_that_is_not_set_is_named() -> None:
     assert "call_rate" in (await errors_of(rated))[0]
     assert call_rate_has_capacity()
     with pytest.raises(RuntimeError, match="call_rate"):
-        rate_limit()
+        async with rate_limit():
+            pass
