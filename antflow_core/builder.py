@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable
 from typing import Any, Literal
 
 from antflow_core.engine.displays import DashboardKind
@@ -67,12 +67,16 @@ class PipelineBuilder:
         return await self.build().run(items, progress=progress, dashboard=dashboard)
 
 
-def quick_pipeline(tasks: TaskFunc | Sequence[TaskFunc], *, workers: int, retries: int) -> Pipeline:
-    """A pipeline with one stage a task, named after it in CamelCase."""
-    builder = PipelineBuilder()
-    for task in tasks if isinstance(tasks, Sequence) else [tasks]:
-        builder.add(_camel_case(task_name(task)), task, workers=workers, retries=retries)
-    return builder.build()
+def quick_stages(tasks: TaskFunc | Iterable[TaskFunc], *, workers: int, retries: int) -> list[Stage]:
+    """A stage for each task, named after it in CamelCase."""
+    return [
+        Stage(_camel_case(task_name(task)), workers, [task], task_attempts=retries) for task in _listed(tasks)
+    ]
+
+
+def _listed(tasks: TaskFunc | Iterable[TaskFunc]) -> list[TaskFunc]:
+    """One task, or all of them; what can be called is one, also where it can be gone through."""
+    return list(tasks) if isinstance(tasks, Iterable) and not callable(tasks) else [tasks]
 
 
 def _camel_case(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import itertools
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -28,8 +29,11 @@ __all__ = [
     "WaitStrategy",
     "get_tracer",
     "is_enabled",
+    "logger",
     "setup_logger",
 ]
+
+logger = logging.getLogger("antflow.executor")
 
 R = TypeVar("R")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import AsyncIterable, Collection, Iterable, Sequence
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -38,6 +40,9 @@ from antflow_core.types import (
 
 if TYPE_CHECKING:
     from antflow_core.builder import PipelineBuilder
+    from antflow_core.context import worker_state_var
+    from antflow_core.telemetry import StatusCode, get_meter, get_tracer, is_enabled
+    from antflow_core.utils import extract_exception, get_task_name, setup_logger
 
 # Scripts written for AntFlow import these from here, those that this module does not use too.
 __all__ = [
@@ -51,6 +56,7 @@ __all__ = [
     "Stage",
     "StageStats",
     "StageValidationError",
+    "StatusCode",
     "StatusEvent",
     "StatusTracker",
     "StatusType",
@@ -59,7 +65,30 @@ __all__ = [
     "TaskFunc",
     "WorkerMetrics",
     "WorkerState",
+    "extract_exception",
+    "get_meter",
+    "get_task_name",
+    "get_tracer",
+    "is_enabled",
+    "logger",
+    "setup_logger",
+    "worker_state_var",
 ]
+
+_HOMES = {
+    "PipelineBuilder": "builder",
+    "StatusCode": "telemetry",
+    "extract_exception": "utils",
+    "get_meter": "telemetry",
+    "get_task_name": "utils",
+    "get_tracer": "telemetry",
+    "is_enabled": "telemetry",
+    "setup_logger": "utils",
+    "worker_state_var": "context",
+}
+"""Where those live that are looked up when a script asks: the builder is made of pipelines."""
+
+logger = logging.getLogger("antflow.pipeline")
 
 
 class Pipeline(PipelineReading):
@@ -102,10 +131,11 @@ class Pipeline(PipelineReading):
 
         return PipelineBuilder()
 
-    @staticmethod
+    @classmethod
     async def quick(
+        cls,
         items: Iterable[Any] | AsyncIterable[Any],
-        tasks: TaskFunc | Sequence[TaskFunc],
+        tasks: TaskFunc | Iterable[TaskFunc],
         workers: int = 5,
         retries: int = 3,
         progress: bool = False,
@@ -118,9 +148,9 @@ class Pipeline(PipelineReading):
             workers: Of each stage.
             retries: Attempts in all at each task.
         """
-        from antflow_core.builder import quick_pipeline  # late: the builder is made of pipelines
+        from antflow_core.builder import quick_stages  # late: the builder is made of pipelines
 
-        pipeline = quick_pipeline(tasks, workers=workers, retries=retries)
+        pipeline = cls(stages=quick_stages(tasks, workers=workers, retries=retries))
         return await pipeline.run(items, progress=progress, dashboard=dashboard)
 
     # Lifecycle
@@ -391,8 +421,6 @@ class Pipeline(PipelineReading):
 
 
 def __getattr__(name: str) -> Any:
-    if name == "PipelineBuilder":
-        from antflow_core.builder import PipelineBuilder  # late: the builder is made of pipelines
-
-        return PipelineBuilder
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"antflow_core.{_HOMES[name]}"), name)

@@ -31,7 +31,7 @@ TaskCallback = Callable[[TaskEvent], object]
 ValueListener = Callable[[int, int, int, Any], None]
 
 # Scripts written for AntFlow import these from here, those that this module does not use too.
-__all__ = ["ErrorSummary", "FailedItem", "StatusEvent", "StatusTracker", "TaskEvent"]
+__all__ = ["ErrorSummary", "FailedItem", "StatusEvent", "StatusTracker", "TaskEvent", "logger"]
 
 logger = logging.getLogger("antflow.tracker")
 
