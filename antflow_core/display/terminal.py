@@ -42,7 +42,7 @@ class TerminalDashboard(BaseDashboard):
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if refresh_rate <= 0:
+        if not refresh_rate > 0:
             raise ValueError(f"refresh_rate must be more than 0 redraws a second, got {refresh_rate}")
         self.refresh_rate = refresh_rate
         self.total = total

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from antflow_core.history.answers import event_at, failed_item, status_event
 from antflow_core.history.event_log import EventLog
@@ -33,7 +33,12 @@ class Questions:
         return None if row < 0 else self._status_event(row)
 
     def get_by_status(self, status: StatusType) -> list[StatusEvent]:
-        """The latest events of all items whose current status it is, in first-seen order of the items."""
+        """The latest events of all items whose current status it is, in first-seen order of the items.
+
+        A word that is no status finds none, as in AntFlow.
+        """
+        if status not in get_args(StatusType):
+            return []
         rows = map(self.log.latest_row, self.log.items_with_status(status))
         return [self._status_event(row) for row in rows if row >= 0]
 

@@ -171,9 +171,10 @@ def test_attributes_have_the_documented_defaults() -> None:
     assert ProgressDisplay(10).width == 30
 
 
-def test_a_refresh_rate_of_nothing_is_refused() -> None:
+@pytest.mark.parametrize("rate", [0, -1.0, float("nan")])
+def test_a_refresh_rate_of_nothing_is_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="refresh_rate"):
-        CompactDashboard(refresh_rate=0)
+        CompactDashboard(refresh_rate=rate)
 
 
 def test_a_dashboard_of_ones_own_needs_only_render() -> None:

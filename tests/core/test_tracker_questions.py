@@ -71,6 +71,13 @@ def test_items_are_found_by_their_current_status_in_first_seen_order() -> None:
     assert tracker.get_by_status("failed") == []
 
 
+def test_no_item_has_what_is_no_status_as_in_antflow() -> None:
+    tracker = StatusTracker()
+    tracker.begin_run(STAGES).status("a", 0, "queued")
+    for status in ("pending", "start", None):
+        assert tracker.get_by_status(status) == []  # type: ignore[arg-type]
+
+
 def test_ids_are_listed_once_in_first_seen_order() -> None:
     tracker = StatusTracker()
     first, second = tracker.begin_run(STAGES), tracker.begin_run(STAGES)
