@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import AsyncIterable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterable, Collection, Iterable
 from importlib import import_module
+from numbers import Real
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +21,7 @@ from antflow_core.engine.run import Run
 from antflow_core.engine.stream import ResultStream
 from antflow_core.engine.succession import Succession
 from antflow_core.exceptions import PipelineError, StageValidationError
-from antflow_core.stage import Stage, validate_stages
+from antflow_core.stage import Stage, validated_stages
 from antflow_core.tracker import StatusTracker
 from antflow_core.types import (
     DashboardProtocol,
@@ -109,18 +110,20 @@ class Pipeline(PipelineReading):
         collect_results: As given; a change counts from the next start.
 
     Raises:
-        PipelineError: There is no stage, or the first is a pull stage.
-        StageValidationError: A stage is described wrongly.
+        PipelineError: There is no stage, the first is a pull stage, or an argument is of another kind.
+        StageValidationError: A stage is described wrongly, or two have one name.
     """
 
     def __init__(
         self,
-        stages: Sequence[Stage],
+        stages: Iterable[Stage],
         collect_results: bool = True,
         status_tracker: StatusTracker | None = None,
     ) -> None:
-        self.stages = list(stages)
-        validate_stages(self.stages)
+        self.stages = validated_stages(stages)
+        tracker: object = status_tracker
+        if tracker is not None and not isinstance(tracker, StatusTracker):
+            raise PipelineError(f"status_tracker must be a StatusTracker, got {tracker!r}")
         self.collect_results = collect_results
         self._runs = Succession(self, status_tracker)
 
@@ -264,7 +267,7 @@ class Pipeline(PipelineReading):
         Raises:
             ValueError: There is no such stage, or `priority` is no number.
         """
-        if not isinstance(priority, int | float) or math.isnan(priority):
+        if not isinstance(priority, Real) or math.isnan(priority):
             raise ValueError(f"priority must be a number, the lower the sooner; got {priority!r}")
         stage = 0 if target_stage is None else self._index_of(target_stage)
         inside = self._runs.is_inside()

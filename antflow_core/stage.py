@@ -7,9 +7,10 @@ import inspect
 import math
 import operator
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Literal
 
 from antflow_core.exceptions import PipelineError, StageValidationError
@@ -223,7 +224,7 @@ class Stage:
             raise self._fault(f"{field_name} must be a whole number, got {value!r}")
 
     def _require_number(self, field_name: str, value: object) -> None:
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
             raise self._fault(f"{field_name} must be a number, got {value!r}")
 
     def _require_positive(self, field_name: str, value: float) -> None:
@@ -260,22 +261,36 @@ def task_name(task: Any) -> str:
     return type(task).__name__
 
 
-def validate_stages(stages: Sequence[Stage]) -> None:
-    """Judge a whole pipeline's stages.
+def validated_stages(stages: Iterable[Stage] | None) -> list[Stage]:
+    """Judge a whole pipeline's stages, and give them as a list.
 
     Raises:
-        PipelineError: There is none, or the first is a pull stage.
+        PipelineError: There is none, something else is among them, or the first is a pull stage.
         StageValidationError: A stage is described wrongly, or two have one name.
     """
-    if not stages:
+    listed = _listed(stages)
+    if not listed:
         raise PipelineError("Pipeline must have at least one stage")
-    for stage in stages:
+    for stage in listed:
         stage.validate()
-    names = [stage.name for stage in stages]
+    names = [stage.name for stage in listed]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise StageValidationError(f"Duplicate stage name(s): {twice}; each stage needs a name of its own")
-    if stages[0].pull:
+    if listed[0].pull:
         raise PipelineError(
             f"The first stage ({names[0]!r}) cannot be a pull stage: no stage before it hands over"
         )
+    return listed
+
+
+def _listed(stages: object) -> list[Stage]:
+    if isinstance(stages, Stage):
+        raise PipelineError("stages must be a list of Stage, got one Stage: put it into a list")
+    if stages is not None and not isinstance(stages, Iterable):
+        raise PipelineError(f"stages must be a list of Stage, got {stages!r}")
+    listed = list(stages or ())
+    for each in listed:
+        if not isinstance(each, Stage):
+            raise PipelineError(f"stages must be a list of Stage, got {each!r} in it")
+    return listed

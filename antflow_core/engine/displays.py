@@ -25,12 +25,14 @@ def choose_displays(
         custom: The caller's own.
 
     Raises:
-        ValueError: Two displays want the terminal, or there is none of that name.
+        ValueError: Two displays want the terminal, there is none of that name, or `custom` is no dashboard.
     """
     if progress and dashboard is not None:
         raise ValueError("Cannot use both 'progress' and 'dashboard': they would draw on the same terminal")
     if dashboard is not None and dashboard not in get_args(DashboardKind):
-        raise ValueError(f"Unknown dashboard {dashboard!r}; use 'compact', 'detailed' or 'full'")
+        raise _unknown(dashboard)
+    if custom is not None and not isinstance(custom, DashboardProtocol):
+        raise ValueError(f"custom_dashboard needs on_start, on_update and on_finish, got {custom!r}")
     kind: Literal["progress", "compact", "detailed", "full"] | None = "progress" if progress else dashboard
     displays = []
     if kind is not None:
@@ -40,3 +42,12 @@ def choose_displays(
     if custom is not None:
         displays.append(custom)
     return displays
+
+
+def _unknown(dashboard: object) -> ValueError:
+    if isinstance(dashboard, DashboardProtocol):
+        kind = type(dashboard).__name__
+        return ValueError(
+            f"dashboard= takes 'compact', 'detailed' or 'full'; give a {kind} to custom_dashboard="
+        )
+    return ValueError(f"Unknown dashboard {dashboard!r}; use 'compact', 'detailed' or 'full'")

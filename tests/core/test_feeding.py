@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 from antflow_core import Pipeline, PipelineError, Stage, StatusTracker
@@ -322,6 +324,21 @@ async def test_a_priority_that_is_no_number_is_refused_and_nothing_is_lost(prior
         await pipeline.feed([2], priority=priority)
     await pipeline.join()
     assert [result.value for result in pipeline.results] == [1]
+
+
+async def test_a_priority_may_be_any_real_number() -> None:
+    order: list[int] = []
+
+    async def note(value: int) -> None:
+        order.append(value)
+
+    pipeline = Pipeline([Stage("A", 1, [note])])
+    await pipeline.feed([1])
+    await pipeline.feed([2], priority=np.int64(3))  # type: ignore[arg-type]
+    await pipeline.feed([3], priority=Fraction(1, 2))  # type: ignore[arg-type]
+    await pipeline.start()
+    await pipeline.join()
+    assert order == [3, 2, 1]
 
 
 async def test_a_task_cannot_run_or_start_its_own_pipeline() -> None:

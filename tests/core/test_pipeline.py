@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from antflow_core import Pipeline, PipelineError, Stage, StatusTracker
+from antflow_core import CompactDashboard, Pipeline, PipelineError, Stage, StatusTracker
 from tests.support.loops import RunOnLoop
 
 
@@ -327,6 +327,23 @@ async def test_progress_and_dashboard_together_are_refused() -> None:
         await pipeline.run([1], dashboard="huge")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="more than 0"):
         await pipeline.run([1], dashboard_update_interval=0)
+
+
+async def test_displays_given_in_the_wrong_place_are_told_where_to_go() -> None:
+    pipeline = Pipeline([Stage("A", 1, [same])])
+    with pytest.raises(ValueError, match="custom_dashboard=") as told:
+        await pipeline.run([1], dashboard=CompactDashboard())  # type: ignore[arg-type]
+    assert "object at" not in str(told.value)
+    with pytest.raises(
+        ValueError, match="custom_dashboard needs on_start, on_update and on_finish, got 'full'"
+    ):
+        await pipeline.run([1], custom_dashboard="full")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tracker", ["all", StatusTracker])
+def test_a_tracker_that_is_none_is_refused_at_once(tracker: Any) -> None:
+    with pytest.raises(PipelineError, match="status_tracker must be a StatusTracker, got"):
+        Pipeline([Stage("A", 1, [same])], status_tracker=tracker)
 
 
 @pytest.mark.parametrize("way", ["run_in_executor", "wrap_future", "future", "helper"])

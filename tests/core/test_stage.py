@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 from unittest.mock import AsyncMock
 
+import numpy as np
 import pytest
 
 from antflow_core import Pipeline, PipelineError, Stage, StageValidationError
@@ -105,6 +106,39 @@ def test_two_stages_of_one_name_are_refused() -> None:
 def test_the_first_stage_cannot_pull() -> None:
     with pytest.raises(PipelineError, match="first stage"):
         Pipeline([Stage("A", 1, [fetch], pull=True)])
+
+
+@pytest.mark.parametrize(
+    ("stages", "part"),
+    [
+        (None, "at least one stage"),
+        ([], "at least one stage"),
+        (Stage("A", 1, [fetch]), "stages must be a list of Stage, got one Stage: put it into a list"),
+        (5, "stages must be a list of Stage, got 5"),
+        ([fetch], "stages must be a list of Stage, got <function fetch"),
+        ("AB", "stages must be a list of Stage, got 'A' in it"),
+    ],
+)
+def test_what_is_no_list_of_stages_is_refused_in_one_sentence(stages: Any, part: str) -> None:
+    with pytest.raises(PipelineError, match=part):
+        Pipeline(stages)
+
+
+def test_stages_may_come_from_anywhere() -> None:
+    assert len(Pipeline(Stage(name, 1, [fetch]) for name in "AB").stages) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "number"),
+    [
+        ("workers", np.int64(2)),
+        ("task_wait_seconds", np.int64(1)),
+        ("timeout", np.float32(0.5)),
+        ("call_rate", np.int32(3)),
+    ],
+)
+def test_numbers_may_be_numpys(field: str, number: Any) -> None:
+    Stage(**{"name": "A", "workers": 1, "tasks": [fetch], field: number}).validate()
 
 
 @pytest.mark.parametrize(
