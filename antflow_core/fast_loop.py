@@ -17,14 +17,15 @@ def install_fast_loop() -> bool:
     would stay what it is, and could start no processes any more.
 
     Returns:
-        Whether loops are fast from now on: False inside a loop, where neither is installed, and from Python
-        3.16 on, where only ``asyncio.run(..., loop_factory=uvloop.new_event_loop)`` chooses a loop.
+        Whether loops are fast from now on: False inside a loop, where none is installed that can be loaded,
+        and from Python 3.16 on, where only ``asyncio.run(..., loop_factory=uvloop.new_event_loop)`` chooses a
+        loop.
     """
     if _is_in_loop():
         return False
     try:
         fast = importlib.import_module("winloop" if sys.platform == "win32" else "uvloop")
-    except ImportError:
+    except Exception:  # noqa: BLE001  one made for an older asyncio may fail with anything
         return False
     with warnings.catch_warnings():
         # Python 3.14 warns of every policy, but has no other way that reaches a plain asyncio.run().

@@ -55,6 +55,13 @@ asyncio.set_event_loop_policy, {FAST}.EventLoopPolicy = set_policy, make_policy
     assert (ended.out.split(), ended.err) == (["True", FAST], "")
 
 
+def test_one_that_this_python_cannot_load_is_as_good_as_none(tmp_path: Path) -> None:
+    """One that was made for an older asyncio looks for what is there no more."""
+    (tmp_path / f"{FAST}.py").write_text("import asyncio\nasyncio.no_such_policy\n", encoding="utf-8")
+    ended = run_python("-W", "error", "-c", INSTALL, cwd=tmp_path)
+    assert (ended.out.split()[0], ended.err) == ("False", "")
+
+
 def test_where_it_is_not_installed_everything_stays_as_it_is(tmp_path: Path) -> None:
     code = f"import sys; sys.modules[{FAST!r}] = None\n{INSTALL}"
     ended = run_python("-W", "error", "-c", code, cwd=tmp_path)
