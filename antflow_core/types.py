@@ -78,7 +78,8 @@ class TaskEvent:
 
     Attributes:
         attempt: From 1; in ``retry`` the attempt that failed.
-        error: What the task raised, in ``retry`` and ``fail``.
+        error: What the task raised, in ``retry`` and ``fail``; in an event read back from a log or a file
+            what is kept of it, with `type_name`, `message` and `traceback`.
         duration: How long the attempt took, in every event but ``start``.
     """
 

@@ -51,7 +51,11 @@ class Questions:
         return [event for event in self._events(item_id) if isinstance(event, StatusEvent)]
 
     def get_task_history(self, item_id: Any) -> list[TaskEvent]:
-        """All task events of an item in order, over all runs."""
+        """All task events of an item in order, over all runs.
+
+        Their `error` holds the texts of what the task raised (`type_name`, `message`, `traceback`), not the
+        exception itself, which a callback gets.
+        """
         return [event for event in self._events(item_id) if isinstance(event, TaskEvent)]
 
     def get_tracked_ids(self) -> list[Any]:

@@ -7,7 +7,7 @@ No window and no Qt; all of it is `antflow_core`.
 
 import asyncio
 
-from antflow_core import DashboardProtocol, Pipeline, Stage, StatusTracker
+from antflow_core import DashboardProtocol, Pipeline, Stage, StatusTracker, install_fast_loop
 
 
 async def double(number):
@@ -59,4 +59,5 @@ async def main():
 
 
 if __name__ == "__main__":
+    install_fast_loop()  # uvloop, on Windows winloop, where it is installed; else the loop stays as it is
     asyncio.run(main())
