@@ -85,17 +85,20 @@ class Meter:
     def __init__(self) -> None:
         self._samples: deque[_Sample] = deque([_Sample(0.0, 0, {})])
 
-    def read(self, snapshot: DashboardSnapshot, elapsed_s: float, total: int | None) -> Reading:
+    def read(
+        self, snapshot: DashboardSnapshot, elapsed_s: float, total: int | None, *, at_least: int = 0
+    ) -> Reading:
         """The figures of one snapshot.
 
         Args:
             snapshot: The pipeline now.
             elapsed_s: Seconds since the run began.
             total: How many items there will be, where the snapshot does not know.
+            at_least: How many there will be, whatever the snapshot knows of yet.
         """
         stats = snapshot.pipeline_stats
         done = stats.items_processed + stats.items_failed
-        total = total if stats.total_items is None else stats.total_items
+        total = total if stats.total_items is None else max(stats.total_items, at_least)
         self._note(_Sample(elapsed_s, done, {name: _left(s) for name, s in stats.stage_stats.items()}))
         rate = self._rate(None)
         return Reading(

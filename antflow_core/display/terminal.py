@@ -56,6 +56,7 @@ class TerminalDashboard(BaseDashboard):
         self._release()
         super().on_start(pipeline, total_items or self._expected)
         self._begin()
+        self._announced = _beyond_what_is_fed(pipeline, total_items)
         if _can_redraw(self._console, given=self._given_console is not None):
             self._take(Live(console=self._console, auto_refresh=False))
 
@@ -91,6 +92,7 @@ class TerminalDashboard(BaseDashboard):
         self._live: Live | None = None
         self._stop_live: Callable[[], object] | None = None
         self._last: Reading | None = None
+        self._announced = 0
         self._began = self._clock()
         self._drawn_at = -math.inf
 
@@ -106,7 +108,8 @@ class TerminalDashboard(BaseDashboard):
         self._live = self._stop_live = None
 
     def _read(self, snapshot: DashboardSnapshot) -> Reading:
-        reading = self._meter.read(snapshot, self._clock() - self._began, self.total)
+        elapsed_s = self._clock() - self._began
+        reading = self._meter.read(snapshot, elapsed_s, self.total, at_least=self._announced)
         self.total = reading.total
         self._last = reading
         return reading
@@ -146,6 +149,12 @@ class TerminalDashboard(BaseDashboard):
         encoding = getattr(stream, "encoding", None) or "utf-8"
         stream.write(line.encode(encoding, "replace").decode(encoding) + "\n")
         stream.flush()
+
+
+def _beyond_what_is_fed(pipeline: Pipeline, total_items: int | None) -> int:
+    """The total told by who will feed more than the pipeline knows of; 0 where the pipeline knows it all."""
+    known = getattr(pipeline, "total_items", None)
+    return total_items if total_items is not None and known is not None and total_items > known else 0
 
 
 def _can_redraw(console: Console, *, given: bool) -> bool:

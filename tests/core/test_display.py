@@ -427,6 +427,28 @@ def test_a_total_that_becomes_known_is_taken_from_the_snapshot(clock: Clock) -> 
     shown.on_finish([], summary())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_who_feeds_bit_by_bit_and_informs_the_display_himself_tells_the_total(
+    kind: DisplayKind, clock: Clock
+) -> None:
+    async def same(value: int) -> int:
+        return value
+
+    screen = Screen(terminal=False)
+    shown, pipeline = display(kind, screen, clock), Pipeline([Stage("Parse", 1, [same])])
+    async with pipeline:
+        shown.on_start(pipeline, 4)
+        shown.on_update(pipeline.get_dashboard_snapshot())
+        for items in ([1, 2], [3, 4, 5]):
+            await pipeline.feed(items)
+            await pipeline.join()
+            shown.on_update(pipeline.get_dashboard_snapshot())
+    shown.on_finish(pipeline.results, pipeline.get_error_summary())
+    assert "1 stage: Parse; 4 items" in screen.text
+    assert "50 %, 2 of 4 items" in screen.text
+    assert "Completed 5 of 5" in screen.text
+
+
 def test_detailed_has_a_row_for_each_stage(clock: Clock) -> None:
     screen = Screen()
     shown = display("detailed", screen, clock)
