@@ -144,6 +144,12 @@ SAYINGS = {
         "waited for page 23 long enough",
         "26 pages, 4 cancelled, 0 failed\npage 3: failed, cancelled by cancel_item()",
     ],
+    "dashboards.py": [
+        "--- progress\n2 stages: Fetch, Store; 100 items\n",
+        "--- full\n2 stages: Fetch, Store; 100 items\n",
+        "Completed 96 of 100, failed 4, skipped 10 in ",
+        "       4  LookupError in Fetch, first 24: page 24 is gone\n",
+    ],
     "dask_executor.py": ["4 words: or not to be"],
     "executor.py": [
         "page 1 to page 20, in 21 calls",
@@ -204,6 +210,12 @@ SAYINGS = {
         "\n    antflow.task.fetch  ",
         " ms  ConnectionError: the shop is busy\n      GET /orders/2  ",
         "\n    antflow.task.price  ",
+    ],
+    "watch_workers.py": [
+        "Convert: Convert-W0, Convert-W1, Convert-W2; Upload: Upload-W0, Upload-W1\n",
+        "Convert-W0 has had 'the long one' for 0.1 s: scene 3 of 90\n",
+        "Convert-W0: ",
+        "Convert: 30 completed, 0 failed\nUpload: 29 completed, 1 failed\nbusy now: 0\n",
     ],
 }
 """What each example prints, whoever runs it."""
