@@ -51,6 +51,17 @@ class TerminalDashboard(BaseDashboard):
         self._clock = clock
         self._begin()
 
+    @property
+    def console(self) -> Console:
+        """Where it draws; another one counts from the next start."""
+        return self._console
+
+    @console.setter
+    def console(self, console: Console) -> None:
+        self._given_console = console
+        if self._live is None:
+            self._console = console
+
     def on_start(self, pipeline: Pipeline, total_items: int | None) -> None:
         """Take the terminal, if there is one and no other dashboard holds it."""
         self._release()

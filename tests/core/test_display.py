@@ -171,6 +171,25 @@ def test_attributes_have_the_documented_defaults() -> None:
     assert ProgressDisplay(10).width == 30
 
 
+def test_the_console_may_be_used_and_replaced_as_in_antflow(capsys: pytest.CaptureFixture[str]) -> None:
+    class Polite(CompactDashboard):
+        def on_finish(self, results: list[PipelineResult], summary: ErrorSummary) -> None:
+            super().on_finish(results, summary)
+            self.console.print("Goodbye")
+
+    screen, polite = Screen(terminal=False), Polite()
+    polite.on_start(PIPELINE, 1)
+    polite.on_finish([], summary())
+    assert capsys.readouterr().out.endswith("Goodbye\n")
+    polite.console = screen.console
+    polite.on_start(PIPELINE, 1)
+    polite.on_update(snapshot(done=1, total=1))
+    polite.on_finish([], summary())
+    assert "1 of 1 items" in screen.text
+    assert screen.text.endswith("Goodbye\n")
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize("rate", [0, -1.0, float("nan")])
 def test_a_refresh_rate_of_nothing_is_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="refresh_rate"):
