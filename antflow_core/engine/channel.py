@@ -20,7 +20,8 @@ _BEFORE_ALL = -math.inf
 class Channel(Generic[T]):
     """Queue of values, lowest priority number first, equal ones in order.
 
-    A value put while somebody waits for one is handed to him directly; nothing polls. `put` never waits: who
+    A value put while somebody waits for one is handed to him directly; nothing polls. Of those who wait, the
+    last who came gets it: what he works with is still in the processor's cache, however many wait behind. `put` never waits: who
     must respect the capacity asks `has_room` first and awaits `wait_room` where it says no. The place that he
     is let in for is kept until he goes on, so that nobody overtakes him.
 
@@ -102,11 +103,11 @@ class Channel(Generic[T]):
         self._wake_putter()
 
     def put(self, value: T, priority: float = DEFAULT_PRIORITY) -> None:
-        """Hand `value` to who waits longest, or keep it until somebody comes."""
+        """Hand `value` to the last who came to wait, or keep it until somebody comes."""
         if not self.held:
             takers = self._takers
             while takers:
-                taker = takers.popleft()
+                taker = takers.pop()
                 if not taker.done():
                     taker.set_result(value)
                     return

@@ -56,7 +56,8 @@ class RunTasks:
         loop, context = _live[self]
         telemetry = self._run.telemetry
         make = Worker if telemetry is None else telemetry.make_worker
-        for state in stage.crew.missing():
+        # The last to wait for an item is the first to get one, so the lowest number, sent away last, comes last.
+        for state in reversed(stage.crew.missing()):
             stage.equip(state)
             worker, name = make(self._run, stage, state), state.worker_name
             stage.crew.enter(name, worker)

@@ -41,7 +41,7 @@ async def test_a_held_channel_gives_nothing_out_and_keeps_what_is_put() -> None:
     assert (await waiting, channel.take()) == (1, 2)
 
 
-async def test_released_it_gives_to_those_who_wait_in_their_order() -> None:
+async def test_released_it_gives_first_to_the_last_who_came_to_wait() -> None:
     channel: Channel[int] = Channel(None)
     waiting = [asyncio.create_task(taken(channel)) for _ in range(3)]
     await settle()
@@ -49,7 +49,7 @@ async def test_released_it_gives_to_those_who_wait_in_their_order() -> None:
     for value, priority in ((1, 100), (2, 100), (0, 5), (3, 100)):
         channel.put(value, priority)
     channel.release()
-    assert await asyncio.gather(*waiting) == [0, 1, 2]
+    assert await asyncio.gather(*waiting) == [2, 1, 0]
     assert channel.take() == 3
 
 
@@ -126,7 +126,7 @@ async def test_without_places_there_is_room_for_as_many_as_wait_and_none_while_h
     await settle()
     assert (channel.has_room(), [task.done() for task in putting]) == (False, [False] * 3)
     channel.release()
-    assert await asyncio.gather(*taking) == [0, 1]
+    assert await asyncio.gather(*taking) == [1, 0]
     await settle()
     assert [task.done() for task in putting] == [True, True, False]
     assert await taken(channel) == 2
