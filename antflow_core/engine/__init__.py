@@ -37,6 +37,7 @@ A stage within it::
 A worker::
 
     worker.py          the loop that takes items, performs tasks and hands on
+    straight.py        the usual way of an item through a stage with one task, in few steps
     hand.py            what it has in hand, and the moments of that
     attempts.py        its calls of tasks, made again after failures
     worker_reports.py  what it tells the tracker and the stage's callbacks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,7 @@ class Attempts:
             try:
                 value = await self._call(entry, task, value, entry.attempt)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  it is recorded
-                recovery = self.recover(entry, task, value, error)
+                recovery = self._recover(entry, task, value, error)
             if recovery is not None:  # out here, else the next error would claim to come of this one
                 value = await recovery
             if worker_task().cancelling():
@@ -83,7 +83,36 @@ class Attempts:
                     await waiting
         return value
 
-    async def recover(self, entry: Entry, task: TaskCall, value: Any, error: BaseException) -> Any:
+    def recover_straight(self, entry: Entry, error: BaseException) -> Awaitable[Any]:
+        """Attempt the stage's only task again after its first failure, as often as the stage allows.
+
+        Raises:
+            Unfinished: There is no other attempt at this time; raised once the result is awaited.
+        """
+        hand = self._hand
+        hand.note_return()
+        hand.spent_s = 0.0
+        return self._recover_only(entry, self._recover(entry, self._stage.tasks[0], entry.value, error))
+
+    async def wait_overdue(self, call: asyncio.Future[Any], why: str = "timed out") -> None:
+        """Wait for a call that was given up but cannot be stopped; its outcome no longer matters."""
+        self._context.current_task = f"{self._context.current_task} ({why}, not back yet)"
+        await asyncio.wait((call,))
+        if not call.cancelled():
+            call.exception()
+        self._context.overdue_call = None
+
+    # Inside
+
+    async def _recover_only(self, entry: Entry, value: Awaitable[Any]) -> Any:
+        """Count the time of an only task for the whole way."""
+        result = await value
+        if worker_task().cancelling():
+            await self._run.cancels.look_after(entry)
+        self._hand.spent_s = self._hand.last_s
+        return result
+
+    async def _recover(self, entry: Entry, task: TaskCall, value: Any, error: BaseException) -> Any:
         """Attempt a task again after its first failure, as often as the stage allows.
 
         Raises:
@@ -106,14 +135,6 @@ class Attempts:
         finally:
             # An error that is kept refers to this frame, and must not be referred to by it.
             del failure, error
-
-    async def wait_overdue(self, call: asyncio.Future[Any], why: str = "timed out") -> None:
-        """Wait for a call that was given up but cannot be stopped; its outcome no longer matters."""
-        self._context.current_task = f"{self._context.current_task} ({why}, not back yet)"
-        await asyncio.wait((call,))
-        if not call.cancelled():
-            call.exception()
-        self._context.overdue_call = None
 
     async def _call(self, entry: Entry, task: TaskCall, value: Any, attempt: int) -> Any:
         """Call one task once."""

@@ -21,9 +21,10 @@ class Channel(Generic[T]):
     """Queue of values, lowest priority number first, equal ones in order.
 
     A value put while somebody waits for one is handed to him directly; nothing polls. Of those who wait, the
-    last who came gets it: what he works with is still in the processor's cache, however many wait behind. `put` never waits: who
-    must respect the capacity asks `has_room` first and awaits `wait_room` where it says no. The place that he
-    is let in for is kept until he goes on, so that nobody overtakes him.
+    last who came gets it: what he works with is still in the processor's cache, however many wait behind.
+
+    `put` never waits: who must respect the capacity asks `has_room` first and awaits `wait_room` where it
+    says no. The place that he is let in for is kept until he goes on, so that nobody overtakes him.
 
     While it is held nothing is given out, and what is put waits. A value that was handed over and not looked
     at when the hold began comes back, past the capacity if need be.

@@ -26,11 +26,11 @@ class Hand:
         ended: When it ended.
         last_s: How long it took.
         spent_s: How long the item's tasks took that came through.
+        wall_offset: As given.
     """
 
     __slots__ = (
         "_context",
-        "_wall_offset",
         "attempt",
         "attempts",
         "called",
@@ -39,11 +39,12 @@ class Hand:
         "last_s",
         "spent_s",
         "started",
+        "wall_offset",
     )
 
     def __init__(self, context: WorkerContext, wall_offset: float) -> None:
         self._context = context
-        self._wall_offset = wall_offset
+        self.wall_offset = wall_offset
         self.entry: Entry | None = None
         self.attempt = self.attempts = 1
         self.started = self.called = self.ended = self.last_s = self.spent_s = 0.0
@@ -58,10 +59,10 @@ class Hand:
         context = self._context
         context.processed += 1
         context.processing_s += self.ended - self.started
-        context.last_active = self.ended + self._wall_offset
+        context.last_active = self.ended + self.wall_offset
 
     def count_time(self) -> None:
         """The worker lets go of an item that did not come through."""
         context = self._context
         context.processing_s += self.ended - self.started
-        context.last_active = self.ended + self._wall_offset
+        context.last_active = self.ended + self.wall_offset

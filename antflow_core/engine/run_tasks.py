@@ -56,7 +56,7 @@ class RunTasks:
         loop, context = _live[self]
         telemetry = self._run.telemetry
         make = Worker if telemetry is None else telemetry.make_worker
-        # The last to wait for an item is the first to get one, so the lowest number, sent away last, comes last.
+        # Who came to wait last gets the first item: that is to be the lowest number, which is sent away last.
         for state in reversed(stage.crew.missing()):
             stage.equip(state)
             worker, name = make(self._run, stage, state), state.worker_name

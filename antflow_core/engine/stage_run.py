@@ -32,7 +32,7 @@ class StageRun:
         following: Where an item goes next; None after the last stage.
         write_queued: Records the quick way that an item is queued here, where there is a tracker.
         tasks: Empty until the run starts.
-        only_task: The task of a stage that has one, if nothing limits it.
+        is_straight: One call is all there is to do with an entry, as long as it does not fail.
     """
 
     def __init__(self, stage: Stage, index: int, run: Run) -> None:
@@ -46,7 +46,7 @@ class StageRun:
         self.on_success = stage.on_success
         self.retry = RetryPolicy(stage)
         self.tasks: tuple[TaskCall, ...] = ()
-        self.only_task: TaskCall | None = None
+        self.is_straight = False
         self.crew = Crew(stage, run)
         self.completed = 0
         self.failed = 0
@@ -60,8 +60,7 @@ class StageRun:
         self.tasks = tuple(
             TaskCall(task, self.stage, threads, limits.tasks, telemetry) for task in self.stage.tasks
         )
-        if len(self.tasks) == 1 and self.tasks[0].limit is None:
-            self.only_task = self.tasks[0]
+        self.is_straight = len(self.tasks) == 1 and self.tasks[0].limit is None and telemetry is None
         recorder = self._run.recorder
         if recorder is not None and recorder.tracker.value_listeners:
             note_values(self, recorder)

@@ -16,11 +16,13 @@ from antflow_core.engine.cancelling import worker_task
 from antflow_core.engine.feeding import Entry
 from antflow_core.engine.hand import Hand
 from antflow_core.engine.raised import trim_traceback
+from antflow_core.engine.straight import straight_way
 from antflow_core.engine.worker_reports import WorkerReports
 
 if TYPE_CHECKING:
     from antflow_core.engine.run import Run
     from antflow_core.engine.stage_run import StageRun
+    from antflow_core.tracker import StatusTracker, StepWriters
 
 logger = logging.getLogger("antflow.pipeline")
 
@@ -46,14 +48,17 @@ class Worker:
         self._stage = stage
         self._context = context
         self._name = context.worker_name
-        self._recorder = recorder = run.recorder
-        if recorder is not None:
+        self._tracker: StatusTracker | None = None
+        self._write: StepWriters | None = None
+        if run.recorder is not None:
+            self._tracker = run.recorder.tracker
             tasks = [task.name for task in stage.tasks]
-            self._write = recorder.step_writers(stage.index, self._name, tasks)
-        self._wall_offset = run.wall_offset
+            self._write = run.recorder.step_writers(stage.index, self._name, tasks)
         self.hand = Hand(context, run.wall_offset)
         self._reports = WorkerReports(run, stage, self._name, self.hand)
         self._attempts = Attempts(run, stage, context, self.hand, self._reports)
+        self._hand_on = stage.hand_on if stage.on_success is None else self._succeed
+        self._straight = straight_way(stage, context, self.hand, self._write, self._hand_on)
         self.retiring = False
         self._place: asyncio.Future[Entry | None] | None = None  # in the line before the queue
 
@@ -100,82 +105,94 @@ class Worker:
         return None if self._place is None else self._stage.channel.recall(self._place, wanted)
 
     async def _work(self) -> None:
-        channel = self._stage.channel
+        stage, tracker, task = self._stage, self._tracker, self._task
+        channel, is_straight, skip_if = stage.channel, stage.is_straight, stage.skip_if
+        begin, call, finish = self._straight
         turn = _ENTRIES_PER_TURN
         while not self.retiring:
-            if not turn:
-                self._rest()
-                turn = _ENTRIES_PER_TURN
-                await asyncio.sleep(0)
-                continue
-            entry = channel.take()
+            entry = channel.take() if turn else None
             if entry is None:
-                self._rest()
-                self._place = channel.stand_in_line()
-                entry = await channel.receive(self._place)
-                self._place = None
+                entry = await self._wait_entry(is_turn_over=not turn)
+                turn = _ENTRIES_PER_TURN
                 if entry is None:
                     if channel.closed:
                         return
                     continue
-                turn = _ENTRIES_PER_TURN
             turn -= 1
             try:
-                await self._handle(entry)
+                if not is_straight or entry.attempt > 1 or not (tracker is None or tracker.silent):
+                    await self._handle(entry)
+                    continue
+                if skip_if is not None and await self._is_skipped(skip_if, entry):
+                    continue
+                # No coroutine stands between this loop and the task's: one would cost a sixth of the speed.
+                called = begin(entry)
+                try:
+                    entry.value = await call(entry.value)
+                except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  it is recorded
+                    value = self._attempts.recover_straight(entry, error)
+                else:
+                    as_usual = (tracker is None or tracker.silent) and not task.cancelling()
+                    waiting = finish(entry, called) if as_usual else self._leave_straight(entry)
+                    if waiting is not None:
+                        await waiting
+                    continue
+                # Out here, else the next error would claim to come of this one.
+                await self._see_through(entry, value)
             except asyncio.CancelledError:
                 if not await self._end_cancelled(entry):
                     raise
 
-    async def _handle(self, entry: Entry) -> None:
-        """Take one entry through the stage, and on to the next."""
-        stage, hand, context, offset = self._stage, self.hand, self._context, self._wall_offset
-        hand.started = called = perf_counter()
-        context.processing_since = called + offset
+    async def _wait_entry(self, is_turn_over: bool) -> Entry | None:
+        """Give the loop a turn, or wait for an entry; gives None where to look again for one."""
+        self._rest()
+        if is_turn_over:
+            await asyncio.sleep(0)
+            return None
+        channel = self._stage.channel
+        self._place = channel.stand_in_line()
+        entry = await channel.receive(self._place)
+        self._place = None
+        return entry
+
+    def _take(self, entry: Entry) -> None:
+        hand, context = self.hand, self._context
+        hand.entry = entry
+        hand.attempts = hand.attempt = entry.attempt
+        hand.started = hand.called = perf_counter()
+        context.processing_since = hand.started + self._run.wall_offset
         context.current_item_id = entry.id
         context.status = "busy"
-        hand.attempts = hand.attempt = entry.attempt
-        hand.entry = entry
-        recorder = self._recorder
-        quick = recorder is None or (entry.attempt == 1 and recorder.tracker.silent)
-        try:
-            if stage.skip_if is not None:
-                if await self._skips(stage.skip_if, entry):
-                    await self._skip(entry)
-                    return
-                called = perf_counter()  # events stand in the order of their moments
-            hand.called = called
-            if quick and stage.only_task is not None:
-                if recorder is not None:
-                    self._write.taken(entry.item, called + offset)
-                # The usual case goes without coroutines around the task's: they cost a sixth of the speed.
-                task = stage.only_task
-                context.current_task = task.name
-                recovery = None
-                try:
-                    entry.value = await task.call(entry.value)
-                    hand.ended = ended = perf_counter()
-                    hand.last_s = hand.spent_s = ended - called
-                except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  it is recorded
-                    hand.note_return()
-                    hand.spent_s = 0.0
-                    recovery = self._attempts.recover(entry, task, entry.value, error)
-                if recovery is not None:  # out here, else the next error would claim to come of this one
-                    entry.value = await recovery
-                    hand.spent_s = hand.last_s
-                if self._task.cancelling():
-                    await self._run.cancels.look_after(entry)
-            else:
-                entry.value = await self._attempts.perform(entry)
-        except Unfinished:
-            hand.entry = None
-            if context.overdue_call is not None:
-                await self._attempts.wait_overdue(context.overdue_call)
+
+    async def _handle(self, entry: Entry) -> None:
+        """Take an entry through the stage and on to the next, whatever belongs to its way."""
+        skip_if = self._stage.skip_if
+        if skip_if is not None and await self._is_skipped(skip_if, entry):
             return
-        entry.attempt = 1
-        context.current_task = None
-        stage.completed += 1
-        hand.count_success()
-        waiting = self._pass_on(entry)
+        self._take(entry)
+        await self._see_through(entry, self._attempts.perform(entry))
+
+    async def _see_through(self, entry: Entry, value: Awaitable[Any]) -> None:
+        """Wait for what the tasks give for an entry, and let it go on, unless it is taken care of."""
+        try:
+            entry.value = await value
+        except Unfinished:
+            self.hand.entry = None
+            overdue = self._context.overdue_call
+            if overdue is not None:
+                await self._attempts.wait_overdue(overdue)
+            return
+        waiting = self._come_through(entry)
+        if waiting is not None:
+            await waiting
+
+    async def _leave_straight(self, entry: Entry) -> None:
+        """The only task came through, but there is more to do than usual."""
+        self.hand.note_return()
+        self.hand.spent_s = self.hand.last_s
+        if self._task.cancelling():
+            await self._run.cancels.look_after(entry)
+        waiting = self._come_through(entry)
         if waiting is not None:
             await waiting
 
@@ -211,26 +228,21 @@ class Worker:
 
     # After a success
 
-    def _pass_on(self, entry: Entry) -> Awaitable[None] | None:
-        """Report that the stage is through with the entry, and hand it on; gives what is to be waited for."""
-        stage, recorder = self._stage, self._recorder
-        if stage.on_success is not None:
-            return self._complete(entry)
-        following = stage.following
-        goes_on = following is not None and following.channel.has_room()
-        if recorder is not None:
-            hand = self.hand
-            if hand.attempts > 1 or not recorder.tracker.silent:
-                return self._complete(entry)
-            write = self._write.passed if goes_on else self._write.completed
-            write(entry.item, hand.ended + self._wall_offset, hand.last_s, hand.spent_s)
-        if following is None or not goes_on:
-            return stage.hand_on(entry)
-        following.channel.put(entry, entry.priority)
-        return None
+    def _come_through(self, entry: Entry) -> Awaitable[None] | None:
+        """The tasks came through with an entry: it goes on; gives what is to be waited for."""
+        hand, tracker, write = self.hand, self._tracker, self._write
+        entry.attempt = 1
+        self._context.current_task = None
+        self._stage.completed += 1
+        hand.count_success()
+        if tracker is not None and (hand.attempts > 1 or not tracker.silent):
+            return self._report_success(entry)
+        if write is not None:
+            write.completed(entry.item, hand.ended + hand.wall_offset, hand.last_s, hand.spent_s)
+        return self._hand_on(entry)
 
-    async def _complete(self, entry: Entry) -> None:
-        """Report what the stage did, wait for the callbacks, and hand the entry on."""
+    async def _report_success(self, entry: Entry) -> None:
+        """Report what the stage did, wait for those who are called back, and let the entry go on."""
         stage, hand, reports = self._stage, self.hand, self._reports
         waiting = reports.task("complete", entry, stage.tasks[-1], hand.attempt)
         if waiting is not None:
@@ -238,8 +250,23 @@ class Worker:
         waiting = reports.status("completed", entry, hand.attempts, duration=hand.spent_s)
         if waiting is not None:
             await waiting
-        await reports.call_back(stage.on_success, "on_success", entry, entry.value, entry.value)
-        await self._hand_on(entry)
+        await self._succeed(entry)
+
+    async def _succeed(self, entry: Entry) -> None:
+        """Call the stage's `on_success`, and hand the entry on."""
+        await self._reports.call_back(self._stage.on_success, "on_success", entry, entry.value, entry.value)
+        await self._hand_on_checked(entry)
+
+    # Skipping
+
+    async def _is_skipped(self, skip_if: Callable[[Any], Any], entry: Entry) -> bool:
+        """Ask whether the stage is to be skipped, and let the entry pass untouched if so."""
+        self._take(entry)
+        if await self._skips(skip_if, entry):
+            await self._skip(entry)
+            return True
+        self._context.processing_s += perf_counter() - self.hand.started
+        return False
 
     async def _skips(self, skip_if: Callable[[Any], Any], entry: Entry) -> bool:
         try:
@@ -253,7 +280,6 @@ class Worker:
             return False
 
     async def _skip(self, entry: Entry) -> None:
-        """Let the entry pass the stage untouched."""
         stage, hand = self._stage, self.hand
         hand.ended = perf_counter()
         stage.skipped += 1
@@ -265,9 +291,9 @@ class Worker:
         on_skip = stage.stage.on_skip
         await self._reports.call_back(on_skip, "on_skip", entry, entry.value, entry.value)
         entry.attempt = 1
-        await self._hand_on(entry)
+        await self._hand_on_checked(entry)
 
-    async def _hand_on(self, entry: Entry) -> None:
+    async def _hand_on_checked(self, entry: Entry) -> None:
         """Let the entry go on, unless it was cancelled meanwhile."""
         self._run.cancels.check(entry)
         waiting = self._stage.hand_on(entry)

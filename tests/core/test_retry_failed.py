@@ -1025,10 +1025,9 @@ async def test_a_task_that_waits_is_told_when_no_other_worker_is_left() -> None:
     await pipeline.start()
     for _ in range(3):  # both stand in line: W0 gets the first item and the third, W1 the second
         await asyncio.sleep(0)
-    await pipeline.feed(["bad"])
+    await pipeline.feed(["bad", "slow"])
     while not pipeline.get_stats().items_failed:
         await asyncio.sleep(0)
-    await pipeline.feed(["slow"])
     await begun.wait()
     await pipeline.feed(["hold"])
     while pipeline.get_stats().items_failed:
