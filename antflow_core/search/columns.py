@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antflow_core.history.event_log import EventLog
-from antflow_core.history.records import KINDS, LARGEST_U2
+from antflow_core.history.records import KINDS, LARGEST_U2, record_dtype
 from antflow_core.history.storage import CHUNK_ROWS
 from antflow_core.search.classes import Classes, Codes, Mask
 
@@ -89,6 +89,8 @@ def dictionary(log: EventLog, column: str) -> Dictionary:
 
 _ROOM: Final = {"stage": LARGEST_U2 + 1, "task": LARGEST_U2 + 1}
 """Columns whose "none" or "other" is the largest value; elsewhere none is -1, the last place of the table."""
+_BYTE_VALUES: Final = 1 << 8
+_OFFSETS: Final = {name: field[1] for name, field in (record_dtype().fields or {}).items()}
 _SAMPLED: Final = 1 << 16
 _FEW: Final = 1 << 12
 """So many items may be in a few chunks only, and it pays off to know which."""
@@ -149,6 +151,9 @@ class LookupColumn:
             return as_codes(between(indexes, self._lowest, self._highest), self._codes[1])
         if self._first:
             indexes = np.maximum(indexes - self._first, -1)
+        elif indexes.itemsize > 2 and self._known < _BYTE_VALUES:
+            # Their lowest byte says it all, 255 says none, and looking up bytes takes two thirds of the time.
+            indexes = block.getfield(np.uint8, _OFFSETS[self._source.column])
         return self._table.take(indexes)
 
     def shares(self) -> Shares:
@@ -170,7 +175,7 @@ class LookupColumn:
         if len(self._sorted) > count - self._first:
             return
         kept = slice(first - self._first, self._known - self._first)
-        size, held = 2 * (count - first) + 1, max(self._known - first, 0)
+        size, held = max(2 * (count - first) + 1, _BYTE_VALUES), max(self._known - first, 0)
         is_shared = self._table is self._sorted
         self._sorted = _moved(self._sorted[kept], held, size)
         self._table = self._sorted if is_shared else _moved(self._table[kept], held, size)

@@ -349,6 +349,17 @@ def test_names_that_come_later_are_found_by_an_update() -> None:
     assert result.update() == 2
 
 
+@pytest.mark.parametrize("workers", [254, 255, 256, 257])
+def test_workers_are_told_apart_however_many_there_are(workers: int) -> None:
+    tracker = StatusTracker()
+    record = tracker.begin_run(STAGES)
+    for number in range(workers):
+        record.status(number, 0, "queued")
+        record.status(number, 0, "in_progress", f"W{number}", attempt=1)
+    for query in ("worker:W0,W2,W254", "-worker:W1,W255", "worker:W253 OR worker:W256 item:256"):
+        assert tracker.search(query).rows.tolist() == plain_loop(tracker.log, query)
+
+
 def test_rows_cannot_be_changed_by_who_got_them() -> None:
     rows = TRACKER.search("status:failed").rows
     assert rows.dtype == np.int64
