@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from antflow_core.history.records import RECORD, record_dtype
 
@@ -87,7 +87,7 @@ class RecordStore:
             return None
         span = self._time_spans.get(start)
         if span is None:
-            times = self._array(self._place(row))["time"]
+            times = self._column(row, "time")
             span = self._time_spans[start] = (float(times.min()), float(times.max()))
         return span
 
@@ -98,7 +98,7 @@ class RecordStore:
             return None
         span = self._item_spans.get(start)
         if span is None:
-            items = self._array(self._place(row))["item"]
+            items = self._column(row, "item")
             span = self._item_spans[start] = (int(items.min()), int(items.max()))
         return span
 
@@ -173,6 +173,10 @@ class RecordStore:
                 found.append(at)
             at = low_bytes.find(wanted[0], at + 1)
         return found
+
+    def _column(self, row: int, name: str) -> NDArray[Any]:
+        """One field of a chunk, copied: numbers side by side are compared twice as fast."""
+        return self._array(self._place(row))[name].copy()
 
     def _array(self, chunk: int) -> NDArray[numpy.void]:
         import numpy  # imported here because a headless run without questions never needs it
