@@ -5,6 +5,7 @@
 - `item_history` one item: its way through the stages, its last error
 - `item_events` the rows of its history
 - `query_text` the terms of a query, so that a click and typing are the same filter
+- `script_text` texts that come from scripts, made fit for one line or a tool tip
 - `completions` what may follow in the search box
 - `console_text` what a program wrote, as plain lines
 """

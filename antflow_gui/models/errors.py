@@ -14,6 +14,7 @@ from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import FAILED
 from antflow_core.search.result import quote
 from antflow_core.units import format_clock, plural
+from antflow_gui.models.script_text import plain_tip, shown_name
 
 SHOWN_ITEMS = 1_000
 NO_TYPE = "No error recorded"
@@ -146,7 +147,9 @@ class ErrorsModel(QAbstractListModel):
     def detail(self, group: ErrorGroup) -> str:
         """Where, how much of it and when: ``in Parse · 69 % of failures · 0:01.2 – 0:06.4``."""
         when = f"{format_clock(group.first_s)} – {format_clock(group.last_s)}"
-        return f"in {group.stage} · {self.share(group) * 100:.0f} % of failures · {when}"
+        percent = self.share(group) * 100
+        share = f"{percent:.0f} %" if percent >= 1 else "< 1 %"
+        return f"in {group.stage} · {share} of failures · {when}"
 
     def used_bars(self) -> int:
         """How many bars the time so far takes."""
@@ -223,7 +226,7 @@ class ErrorsModel(QAbstractListModel):
         if role == GROUP_ROLE:
             return group
         text = f"{plural(group.count, 'failure')}: {group.type_name} {self.detail(group)}"
-        return text if role == _DISPLAY else f"{text}\n{group.message}"
+        return text if role == _DISPLAY else plain_tip(f"{text}\n{group.message}")
 
 
 class GroupItemsModel(QAbstractListModel):
@@ -260,4 +263,6 @@ class GroupItemsModel(QAbstractListModel):
         if role == ITEM_ROLE:
             return item
         text = self._log.item_text(item)
-        return _LEFT_ITEM if text == OVERFLOW_NAME else text
+        if text == OVERFLOW_NAME:
+            return _LEFT_ITEM
+        return shown_name(text) if role == _DISPLAY else plain_tip(text)

@@ -17,6 +17,7 @@ from antflow_core.search.completion import Completer, Completions
 from antflow_core.search.result import SearchResult, search
 from antflow_core.units import format_duration
 from antflow_gui.models.query_text import asks_for_task_events
+from antflow_gui.models.script_text import plain_tip
 
 TIME, ITEM, STAGE, STATUS, WORKER, TRY, TOOK, ERROR = range(8)
 COLUMN_NAMES = ("Time", "Item", "Stage", "Status", "Worker", "Try", "Took", "Error")
@@ -55,7 +56,7 @@ class EventCells(NamedTuple):
 
 _ANSWERS: dict[int, Callable[[EventCells, int], Any]] = {
     _DISPLAY: lambda cells, column: cells.texts[column],
-    _TOOL_TIP: lambda cells, column: cells.texts[column] or None,
+    _TOOL_TIP: lambda cells, column: plain_tip(cells.texts[column]) or None,
     _ALIGNMENT: lambda cells, column: _RIGHT if column in RIGHT_ALIGNED else _LEFT,
     ITEM_ROLE: lambda cells, column: cells.item,
     STATUS_ROLE: lambda cells, column: cells.status,

@@ -9,6 +9,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 from antflow_core.history.records import EventRow
 from antflow_core.units import format_duration
 from antflow_gui.models.item_history import ItemHistory
+from antflow_gui.models.script_text import plain_tip
 
 TIME, STAGE, EVENT, WORKER, TRY, TOOK = range(6)
 COLUMN_NAMES = ("Time", "Stage, task", "Event", "Worker", "Try", "Took")
@@ -73,7 +74,8 @@ class ItemEventsModel(QAbstractTableModel):
             return None
         event, column = self._history.events[index.row()], index.column()
         if role in (_DISPLAY, _TOOL_TIP):
-            return self._text(event, column)
+            text = self._text(event, column)
+            return text if role == _DISPLAY else plain_tip(text)
         if role == _ALIGNMENT:
             return _RIGHT if column in RIGHT_ALIGNED else _LEFT
         if role == KIND_ROLE:

@@ -6,6 +6,8 @@ from PySide6.QtCore import QSize, Qt, Slot
 from PySide6.QtGui import QAction, QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from antflow_gui.models.script_text import plain_tip, shown_name
+
 
 class ElidedLabel(QLabel):
     """One line of selectable text, elided in the middle.
@@ -36,7 +38,7 @@ class ElidedLabel(QLabel):
     def set_full_text(self, text: str) -> None:
         """Show another text."""
         self._full_text = text
-        self.setToolTip(text)
+        self.setToolTip(plain_tip(text))
         self.setAccessibleName(text)
         self._elide()
 
@@ -46,7 +48,7 @@ class ElidedLabel(QLabel):
         QGuiApplication.clipboard().setText(self._full_text)
 
     def _elide(self) -> None:
-        line = " ".join(self._full_text.split())
+        line = shown_name(self._full_text)
         self.setText(self.fontMetrics().elidedText(line, Qt.TextElideMode.ElideMiddle, self.width()))
 
     def minimumSizeHint(self) -> QSize:

@@ -7,7 +7,6 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QListView,
     QPushButton,
     QSplitter,
@@ -60,7 +59,7 @@ class ErrorsView(QWidget):
         self._can_retry = False
         self.summary_label = TextCell(theme, ui_font(12), "text_secondary")
         self.groups = QListView()
-        self.items_label = QLabel()
+        self.items_label = TextCell(theme, ui_font(13), "text_secondary")
         self.items = QListView()
         self.items_model = GroupItemsModel(self)
         self.items_panel = QWidget()
@@ -90,13 +89,12 @@ class ErrorsView(QWidget):
         self.items.setFont(mono_font(12))
         self.items.setStyleSheet(_ITEM_ROWS)
         self.items.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        set_kind(self.items_label, "secondary")
-        self.items_label.setContentsMargins(12, 8, 12, 4)
         below = QVBoxLayout(self.items_panel)
         below.setContentsMargins(0, 0, 0, 0)
         below.setSpacing(0)
         line = QHBoxLayout()
-        line.setContentsMargins(0, 0, 8, 0)
+        line.setContentsMargins(12, 4, 8, 4)
+        line.setSpacing(8)
         line.addWidget(self.items_label, 1)
         line.addWidget(self.retry_button)
         set_kind(self.retry_button, "link")
@@ -172,7 +170,10 @@ class ErrorsView(QWidget):
         count = plural(group.count, "item")
         if group.count > SHOWN_ITEMS:
             count = f"the first {format_count(SHOWN_ITEMS)} of {format_count(group.count)} items"
-        self.items_label.setText(f"{group.type_name} in {group.stage}: {count}")
+        # A name of any length must not make the panel wider; the group that is chosen is in view above.
+        self.items_label.set_text(
+            f"{group.type_name} in {group.stage}: {count}", f"{group.type_name}: {count}", count
+        )
 
     @Slot(QModelIndex)
     def _choose_group(self, _index: QModelIndex) -> None:

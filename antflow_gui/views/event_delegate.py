@@ -17,6 +17,7 @@ from antflow_gui.models.events import (
     EventCells,
     EventsModel,
 )
+from antflow_gui.models.script_text import plain_tip, shown_name
 from antflow_gui.theme import STATUS_WORDS, Theme, mono_font, ui_font
 from antflow_gui.views.status_icon import status_pixmap
 
@@ -78,7 +79,7 @@ class EventDelegate(QStyledItemDelegate):
         if option.state & _SELECTED:
             painter.fillRect(rect, self._color("selection"))
         text = cells.texts[column]
-        if not text:
+        if not text and column != ITEM:
             return
         left, width = rect.left() + _PADDING, rect.width() - 2 * _PADDING
         if column == STATUS and cells.status in STATUS_WORDS:  # a task event has no status
@@ -110,12 +111,14 @@ class EventDelegate(QStyledItemDelegate):
         if self._elided(text, column, room) == text:
             QToolTip.hideText()
         else:
-            QToolTip.showText(event.globalPos(), text, view)
+            QToolTip.showText(event.globalPos(), plain_tip(text), view)
         return True
 
     def _elided(self, text: str, column: int, width: int) -> str:
         metrics = self._metrics[column]
-        if len(text) > _LONGEST and column != ITEM:
+        if column == ITEM:
+            text = shown_name(text)
+        elif len(text) > _LONGEST:
             text = text[:_LONGEST] + "…"
         if "\n" in text:
             text = text.replace("\n", " ")

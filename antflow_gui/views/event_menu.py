@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 from antflow_core.units import plural
 from antflow_gui.models.events import ITEM, STAGE, EventCells
 from antflow_gui.models.query_text import with_field
+from antflow_gui.models.script_text import shown_name
 from antflow_gui.theme import STATUS_WORDS
 from antflow_gui.views.event_table import EventTable
 
@@ -90,5 +91,5 @@ def _kind(cells: EventCells) -> tuple[str, str]:
 
 
 def _short(name: str) -> str:
-    name = name.replace("&", "&&")
+    name = shown_name(name).replace("&", "&&")
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

@@ -22,6 +22,7 @@ from antflow_core.history.records import ErrorRecord
 from antflow_core.run_files.run_records import StageValue
 from antflow_core.units import format_duration
 from antflow_gui.models.item_history import ItemHistory
+from antflow_gui.models.script_text import breakable
 from antflow_gui.theme import STATUS_WORDS, Theme, mono_font, set_kind, ui_font
 from antflow_gui.views.elided_label import ElidedLabel
 from antflow_gui.views.empty_note import EmptyNote
@@ -267,7 +268,7 @@ class ItemView(QWidget):
         self.error_label.setStyleSheet(f"QLabel {{ color: {color}; }}")
         heading = f"{error.type_name}: {error.message}" if error.message else error.type_name
         self.error_label.setText(
-            heading if len(heading) <= _LONGEST_HEADING else f"{heading[:_LONGEST_HEADING]}…"
+            breakable(heading if len(heading) <= _LONGEST_HEADING else f"{heading[:_LONGEST_HEADING]}…")
         )
         self.traceback_box.show_text(error.traceback)
         self.traceback_box.setVisible(bool(error.traceback))

@@ -7,6 +7,7 @@ from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 from antflow_core.units import format_count, plural
+from antflow_gui.models.script_text import plain_tip
 from antflow_gui.theme import Theme, ui_font
 
 GAUGE_WIDTH = 48
@@ -47,7 +48,7 @@ class QueueGauge(QWidget):
         self._queued, self._capacity = queued, capacity
         words = self._words()
         self.setAccessibleName(words)
-        self.setToolTip(words)
+        self.setToolTip(plain_tip(words))
         self.update()
 
     def _words(self) -> str:

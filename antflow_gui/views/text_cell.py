@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from antflow_gui.models.script_text import plain_tip
 from antflow_gui.theme import Theme, ui_font
 
 _LEFT = Qt.AlignmentFlag.AlignLeft
@@ -75,7 +76,7 @@ class TextCell(QWidget):
         """Have a tooltip that tells more; without one it is the text, where that is cut."""
         if tip != self._tip:
             self._tip, self._shown = tip, None
-            self.setToolTip(tip)
+            self.setToolTip(plain_tip(tip))
             self.update()
 
     def reserve(self, *texts: str) -> None:
@@ -99,7 +100,7 @@ class TextCell(QWidget):
         """What there is room for; the whole text is in the tool tip then."""
         if self._shown is None:
             self._shown = _fitting(self._choices, self._metrics, self.width(), self._elide)
-            whole = self._tip or (self.text if self._shown != self.text else "")
+            whole = plain_tip(self._tip or (self.text if self._shown != self.text else ""))
             if whole != self.toolTip():
                 self.setToolTip(whole)
         return self._shown

@@ -55,6 +55,26 @@ def test_failures_are_grouped_by_type_and_stage_the_largest_first(view: ErrorsVi
     assert view.summary_label.text == "4 failures in 3 groups · 100.0 % of items failed"
 
 
+def test_a_share_that_would_round_to_nothing_is_told_as_less_than_a_percent(view: ErrorsView) -> None:
+    run = InventedRun()
+    run.fail(0, KeyError("k"))
+    for number in range(1, 300):
+        run.fail(number, ValueError("v"))
+    view.set_history(run.log)
+    assert "< 1 % of failures" in view.model.detail(view.model.groups[1])
+
+
+def test_long_names_neither_widen_the_panel_nor_are_read_as_markup(view: ErrorsView) -> None:
+    stage = "Check <b>all</b> that was ordered by customers of the north"
+    run = InventedRun(stages=(stage,))
+    run.fail("a", type("AnErrorWithAVeryLongName" * 4, (Exception,), {})("x" * 500), stage=stage)
+    view.set_history(run.log)
+    least = view.minimumSizeHint().width()
+    view.groups.setCurrentIndex(view.model.index(0))
+    assert view.minimumSizeHint().width() == least < 300
+    assert stage in view.items_label.text
+
+
 def test_a_retried_attempt_is_no_failure(view: ErrorsView) -> None:
     run = InventedRun()
     run.put("a", "Fetch", "retrying", attempt=2, error=OSError("again"))
@@ -146,7 +166,7 @@ def test_a_group_lists_its_first_items_and_says_how_many_there_are(view: ErrorsV
     view.set_history(run.log)
     view.groups.setCurrentIndex(view.model.index(0))
     assert view.items_model.rowCount() == SHOWN_ITEMS
-    assert view.items_label.text() == "ValueError in Fetch: the first 1,000 of 1,005 items"
+    assert view.items_label.text == "ValueError in Fetch: the first 1,000 of 1,005 items"
 
 
 def test_another_history_forgets_the_groups(view: ErrorsView) -> None:

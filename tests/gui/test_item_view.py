@@ -181,6 +181,18 @@ def test_a_long_id_is_cut_in_the_middle_and_copied_whole(view: ItemView) -> None
     assert QGuiApplication.clipboard().text() == name
 
 
+def test_a_message_without_a_space_stays_within_the_panel(view: ItemView) -> None:
+    run = InventedRun(STAGES)
+    view.show_item(run.log, run.fail("a", ValueError("x" * 600)))
+    assert view.error_label.minimumSizeHint().width() < view.width()
+
+
+def test_an_id_without_a_letter_is_seen(view: ItemView) -> None:
+    run = InventedRun(STAGES)
+    view.show_item(run.log, run.complete(" "))
+    assert view.id_label.text() == "' '"
+
+
 def test_clearing_forgets_the_item(view: ItemView) -> None:
     run = InventedRun(STAGES)
     view.show_item(run.log, run.complete("a"))
