@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -149,11 +150,23 @@ class Settings:
         """The docks' arrangement, None where there is none of this version."""
         return self._bytes(f"window/layout{_LAYOUT_VERSION}")
 
-    def save_window(self, geometry: QByteArray, layout: QByteArray | None) -> None:
-        """Keep the window's place and, where given, the docks' arrangement."""
+    @property
+    def shares(self) -> dict[str, float]:
+        """How large the docks of each side are in sizes of the plot, none before they were ever saved."""
+        try:
+            saved = json.loads(str(self._store.value("window/shares", "{}")))
+            return {str(side): float(share) for side, share in saved.items() if float(share) > 0}
+        except (ValueError, TypeError, AttributeError):
+            return {}
+
+    def save_window(
+        self, geometry: QByteArray, layout: QByteArray | None, shares: Mapping[str, float]
+    ) -> None:
+        """Keep the window's place and, where given, the docks' arrangement with the shares they have."""
         self._store.setValue("window/geometry", geometry)
         if layout is not None:
             self._store.setValue(f"window/layout{_LAYOUT_VERSION}", layout)
+            self._store.setValue("window/shares", json.dumps(dict(shares)))
 
     def sync(self) -> None:
         """Write what is pending to disk."""

@@ -1,4 +1,4 @@
-"""Texts that come from scripts, of any length and with anything in them, made fit for one line or a tool tip."""
+"""Texts that come from scripts, with anything in them, made fit for one line or a tool tip."""
 
 from __future__ import annotations
 

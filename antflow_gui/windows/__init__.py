@@ -2,7 +2,7 @@
 
 - `main_window` what stands where, and what follows from each signal
 - `run_page` the page of a script or a recorded run, filled at each tick
-- `docks` the panels below it
+- `docks` the panels below it, and `panel_shares` how much room they have
 - `status_line` the status bar
 - `menus` the one list of commands, and the menus made from it
 - `opening` files by dialog, drop, list or command line

@@ -103,12 +103,11 @@ class PanelSet(QObject):
         self.item.raise_()
         self.update_titles()
 
-    def share(self, width: int, height: int) -> None:
-        """Give the events seven tenths of the width, and the panels all the height that is left."""
+    def share_width(self, width: int) -> None:
+        """Give the events seven tenths of the width."""
         self._window.resizeDocks(
             [self.events, self.item], [width * 7 // 10, width * 3 // 10], Qt.Orientation.Horizontal
         )
-        self._window.resizeDocks([self.events], [height], Qt.Orientation.Vertical)
 
     def reveal(self, panel: Panel) -> None:
         """Bring a panel to the front, also one that was closed, and give it the keyboard."""

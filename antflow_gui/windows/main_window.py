@@ -30,6 +30,7 @@ from antflow_gui.windows.dialogs import ArgumentsDialog, CloseQuestion, KeysDial
 from antflow_gui.windows.docks import PanelSet, PanelViews
 from antflow_gui.windows.menus import fill_menu_bar, list_commands
 from antflow_gui.windows.opening import Opener, dropped_file
+from antflow_gui.windows.panel_shares import FIRST_SHARES, PanelShares
 from antflow_gui.windows.preferences import Preferences
 from antflow_gui.windows.recent import recent_entry
 from antflow_gui.windows.run_notices import RunNotices
@@ -94,6 +95,8 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.pages, 1)
         self.setCentralWidget(centre)
         self.panels = PanelSet(self, PanelViews(self.events, self.console, self.item, self.errors))
+        shares = self._context.settings.shares or FIRST_SHARES
+        self.shares = PanelShares(self, tuple(self.panels), self.run_page.plot, shares)
 
     def _connect(self) -> None:
         context, controller, opener = self._context, self.controller, self.opener
@@ -309,10 +312,11 @@ class MainWindow(QMainWindow):
     def reset_layout(self) -> None:
         """Bring the panels back to where they are at first."""
         self.panels.arrange()
-        self._share_space()
+        self.shares.place(FIRST_SHARES)
+        self._share_width()
 
-    def _share_space(self) -> None:
-        self.panels.share(self.width(), self.height() * 42 // 100)
+    def _share_width(self) -> None:
+        self.panels.share_width(self.width())
 
     # Dialogs
 
@@ -362,14 +366,17 @@ class MainWindow(QMainWindow):
     def _place_panels(self) -> None:
         """Show the panels as they were last arranged, else in the first layout."""
         self.panels.set_visible(True)
-        if self._layout is None or not self.restoreState(self._layout):
-            self.panels.arrange()
-            QTimer.singleShot(0, self, self._share_space)  # sizes are known once the page is laid out
+        if self._layout is not None and self.restoreState(self._layout):
+            self.shares.place(self.shares.shares)
+            return
+        self.panels.arrange()
+        self.shares.place(FIRST_SHARES)
+        QTimer.singleShot(0, self, self._share_width)  # sizes are known once the page is laid out
 
     def _save_place(self) -> None:
         if self.shows_file():
             self._layout = self.saveState()
-        self._context.settings.save_window(self.saveGeometry(), self._layout)
+        self._context.settings.save_window(self.saveGeometry(), self._layout, self.shares.shares)
 
     # Qt
 

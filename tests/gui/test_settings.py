@@ -36,6 +36,7 @@ def test_a_new_store_has_the_defaults(store: QSettings) -> None:
     assert settings.theme_mode is ThemeMode.SYSTEM
     assert settings.recent == []
     assert settings.geometry is None
+    assert settings.shares == {}
     assert not settings.record_runs
     assert settings.record_folder == default_record_folder()
     assert settings.max_events == MAX_EVENTS_DEFAULT
@@ -62,7 +63,17 @@ def test_the_pace_stays_in_its_bounds(store: QSettings, asked: int, kept: int) -
 
 
 @pytest.mark.parametrize(
-    "key", ["interval_ms", "theme", "recent", "record", "record_folder", "max_events", "window/geometry"]
+    "key",
+    [
+        "interval_ms",
+        "theme",
+        "recent",
+        "record",
+        "record_folder",
+        "max_events",
+        "window/geometry",
+        "window/shares",
+    ],
 )
 def test_a_damaged_value_counts_as_not_set(store: QSettings, key: str) -> None:
     store.setValue(key, "{damaged")
@@ -71,6 +82,7 @@ def test_a_damaged_value_counts_as_not_set(store: QSettings, key: str) -> None:
     assert settings.theme_mode is ThemeMode.SYSTEM
     assert settings.recent == []
     assert settings.geometry is None
+    assert settings.shares == {}
     assert not settings.record_runs
     assert settings.record_folder == default_record_folder()
     assert settings.max_events == MAX_EVENTS_DEFAULT
