@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QFontMetrics
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from antflow_core.link.protocol import RunState
@@ -22,11 +22,15 @@ from antflow_gui.views.text_cell import TextCell
 
 _COUNTED = ("completed", "failed", "retrying", "skipped")
 _RIGHT = Qt.AlignmentFlag.AlignRight
-_HEIGHT, _GAP = 44, 12
-_SCRIPT_WIDTH, _PROGRESS_WIDTH = 128, 248
-"""The least of both; a window 1,024 wide has no more. Counts fit in there, if not with all digits."""
+_HEIGHT = 44
+_GAP, _ROOMY_GAP = 8, 12
+_ROOMY = 1200
+"""A header as wide as this has room for wider gaps, and for a count on the button."""
+_SCRIPT_WIDTH, _PROGRESS_WIDTH, _NAME_WIDTH = 123, 306, 44
+"""The least of each; a window 1,024 wide has no more. Four counts of millions fit in, to three digits."""
 _BUTTON_PADDING = 24
 _SETTLED_S = 0.6
+_RETRY = "Retry failed"
 
 
 class RunHeader(QWidget):
@@ -62,7 +66,7 @@ class RunHeader(QWidget):
         self.counts = {status: StatusCount(status, theme, px=13) for status in _COUNTED}
         self.bar = PartsBar(theme)
         self.rate_text, self.mean_text = self._figure("88.8k/s", "now · 88.8k/s mean", "88.8k/s mean")
-        self.elapsed_text, self._elapsed_caption = self._figure("8:88:88", "elapsed")
+        self.elapsed_text, self._elapsed_caption = self._figure("88:88:88", "elapsed")
         self.left_text, self._left_caption = self._figure("88–88 min", "left")
         self.pause_button = QPushButton("Resume")
         self.stop_button = QPushButton("Stop now")
@@ -72,9 +76,13 @@ class RunHeader(QWidget):
         self.script_button = QPushButton("Open script")
         self._first_place, self._last_place = QStackedWidget(), QStackedWidget()
         self._offered_at = 0.0
+        self._failed = 0
         self._elapsed_caption.set_text("elapsed")
         self._left_caption.set_text("left")
-        self._set_up_buttons()
+        self._row, self._figures = QHBoxLayout(self), QHBoxLayout()
+        self._state = QWidget()
+        self._script_lines = QHBoxLayout(), QHBoxLayout()
+        self._last_widths = self._set_up_buttons()
         self._lay_out()
         theme.changed.connect(self._repaint)
         self.show_run("", "", RunState.READY, None)
@@ -111,10 +119,12 @@ class RunHeader(QWidget):
         self.state_icon.set_icon(words.icon, words.role)
         self.state_text.set_role(words.role)
         if words.word != self.state_text.text:
-            self.state_text.set_text(words.word)
+            short = words.short or words.word
+            self.state_text.set_text(words.word, short)
             self.state_text.reserve(words.word)
+            self.state_text.give_way(self.state_text.text_width(short))
         self.name_text.set_text(name)
-        self.note_text.set_text(note, *shorter_notes)
+        self.note_text.set_text(note, *shorter_notes, "")
         for cell in (self.name_text, self.note_text):
             cell.set_tip(recorded.tip if recorded is not None else "")
         self._show_progress(progress)
@@ -136,14 +146,14 @@ class RunHeader(QWidget):
     def _show_figures(self, progress: RunProgress | None) -> None:
         if progress is None:
             self.rate_text.set_text("–")
-            self.mean_text.set_text("items a second")
+            self.mean_text.set_text("items a second", "items/s")
             self.elapsed_text.set_text("–")
             self.left_text.set_text("–")
             return
         rate, *captions = rate_words(progress)
         self.rate_text.set_text(rate)
         self.mean_text.set_text(*captions)
-        self.elapsed_text.set_text(format_clock(progress.elapsed_s))
+        self.elapsed_text.set_text(format_clock(progress.elapsed_s), f"{progress.elapsed_s / 3600:.0f} h")
         self.left_text.set_text(range_words(progress.remaining_s))
 
     def _show_buttons(self, state: RunState, progress: RunProgress | None, *, paused: bool) -> None:
@@ -166,20 +176,26 @@ class RunHeader(QWidget):
 
     def _show_retry(self, state: RunState, failed: int) -> None:
         """Offer what failed to be tried again; it is then the next sensible act, and looks like it."""
-        button = self.retry_button
-        if failed and state is not RunState.STOPPING:
-            words = f"Retry {format_count(failed)} failed"
-            # A count that outgrows the button leaves the words whole, and the number to the tool tip.
-            fits = QFontMetrics(button.font()).horizontalAdvance(words) <= button.width() - _BUTTON_PADDING
-            button.setText(words if fits else "Retry failed")
-            button.setToolTip(f"Try {plural(failed, 'failed item')} again, from the stage that failed")
         offered = bool(failed) and state is not RunState.STOPPING
-        self._last_place.setCurrentWidget(button if offered else self.run_button)
+        if offered:
+            self._failed = failed
+            self._fit_retry()
+            self.retry_button.setToolTip(
+                f"Try {plural(failed, 'failed item')} again, from the stage that failed"
+            )
+        self._last_place.setCurrentWidget(self.retry_button if offered else self.run_button)
         running = state in (RunState.RUNNING, RunState.STOPPING)
         first = self.again_button if offered and not running else self.pause_button
         if first is not self._first_place.currentWidget():
             self._first_place.setCurrentWidget(first)
             self._offered_at = time.monotonic()
+
+    def _fit_retry(self) -> None:
+        """Name the count where it fits; one that does not leaves the words whole, and is in the tool tip."""
+        words = f"Retry {format_count(self._failed)} failed"
+        room = self._last_place.width() - _BUTTON_PADDING
+        fits = QFontMetrics(self.retry_button.font()).horizontalAdvance(words) <= room
+        self.retry_button.setText(words if fits else _RETRY)
 
     def _show_recorded(self, recorded: RecordedFacts | None) -> None:
         """A recorded run can be neither stopped nor tried again; what made it can be run anew."""
@@ -210,7 +226,8 @@ class RunHeader(QWidget):
             caption.give_way(least)
         return number, caption
 
-    def _set_up_buttons(self) -> None:
+    def _set_up_buttons(self) -> tuple[int, int]:
+        """Returns how wide the last place is to be in a narrow header and in a roomy one."""
         set_kind(self.run_button, "primary")
         set_kind(self.retry_button, "primary")
         set_kind(self.script_button, "primary")
@@ -218,10 +235,13 @@ class RunHeader(QWidget):
             # The longest of their words are in them now: the place keeps that width.
             width = max(button.sizeHint().width() for button in buttons)
             for button in buttons:
-                button.setFixedSize(width, 28)
+                button.setFixedHeight(28)
                 if isinstance(place, QStackedWidget):
                     place.addWidget(button)
             place.setFixedSize(width, 28)
+        roomy = self._last_place.width()
+        self.retry_button.setText(_RETRY)
+        last_buttons = (self.run_button, self.retry_button, self.script_button)
         for button in (self.run_button, self.again_button):
             button.setToolTip("Run the script from the start")
         self.pause_button.clicked.connect(self._request_pause)
@@ -230,6 +250,7 @@ class RunHeader(QWidget):
         self.again_button.clicked.connect(self._request_again)
         self.stop_button.clicked.connect(self._request_stop)
         self.script_button.clicked.connect(self._request_script)
+        return max(button.sizeHint().width() for button in last_buttons), roomy
 
     def _places(self) -> list[tuple[QWidget, tuple[QPushButton, ...]]]:
         """The places for buttons, each with those that take turns in it."""
@@ -240,13 +261,10 @@ class RunHeader(QWidget):
         ]
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout(self)
+        row, figures = self._row, self._figures
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(_GAP)
         row.addWidget(self._script_block(), 4)
         row.addWidget(self._progress_block(), 5)
-        figures = QHBoxLayout()
-        figures.setSpacing(12)
         for number, caption in (
             (self.rate_text, self.mean_text),
             (self.elapsed_text, self._elapsed_caption),
@@ -260,22 +278,36 @@ class RunHeader(QWidget):
             buttons.addWidget(place)
         row.addLayout(buttons)
         self.setFixedHeight(_HEIGHT)
+        self._be_roomy(False)
+
+    def _be_roomy(self, is_roomy: bool) -> None:
+        """Give gaps and the last button all the room they like, or as little as they can do with."""
+        for row in (self._row, self._figures):
+            row.setSpacing(_ROOMY_GAP if is_roomy else _GAP)
+        self._last_place.setFixedWidth(self._last_widths[int(is_roomy)])
+        line = self._script_lines[0 if is_roomy else 1]  # where it is narrow the name has a line of its own
+        if line.indexOf(self._state) < 0:
+            line.insertWidget(0, self._state)
+        if self._failed:
+            self._fit_retry()
 
     def _script_block(self) -> QWidget:
         block = QWidget()
         block.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         block.setMinimumWidth(_SCRIPT_WIDTH)
-        line = QHBoxLayout()
-        line.setSpacing(4)
-        line.addWidget(self.state_icon)
-        line.addWidget(self.state_text)
-        line.addSpacing(6)
-        line.addWidget(self.name_text, 1)
+        state = QHBoxLayout(self._state)
+        state.setContentsMargins(0, 0, 0, 0)
+        state.setSpacing(4)
+        state.addWidget(self.state_icon)
+        state.addWidget(self.state_text)
         column = QVBoxLayout(block)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        column.addLayout(line)
-        column.addWidget(self.note_text)
+        for line, text in zip(self._script_lines, (self.name_text, self.note_text), strict=True):
+            line.setSpacing(10)
+            line.addWidget(text, 1)
+            column.addLayout(line)
+        self.name_text.setMinimumWidth(_NAME_WIDTH)
         return block
 
     def _progress_block(self) -> QWidget:
@@ -288,7 +320,7 @@ class RunHeader(QWidget):
         line.addWidget(self.share_text)
         line.addWidget(self.items_text, 1)
         for count in self.counts.values():
-            line.addSpacing(4)
+            line.addSpacing(2)
             line.addWidget(count)
         column = QVBoxLayout(block)
         column.setContentsMargins(0, 0, 0, 0)
@@ -326,6 +358,17 @@ class RunHeader(QWidget):
     @Slot()
     def _repaint(self) -> None:
         self.update()
+
+    def minimumSizeHint(self) -> QSize:
+        """What it can do with, however roomy it is now: else a window could not be made narrow at once."""
+        least = super().minimumSizeHint()
+        gaps = self._row.count() - 1 + self._figures.count() - 1
+        spare = self._last_place.width() - self._last_widths[0] + gaps * (self._row.spacing() - _GAP)
+        return QSize(least.width() - spare, least.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._be_roomy(event.size().width() >= _ROOMY)
 
 
 def _counts(progress: RunProgress | None) -> dict[str, int]:

@@ -13,11 +13,12 @@ _MINUTE_S, _HOUR_S = 60.0, 3600.0
 
 
 class StateWords(NamedTuple):
-    """A state as it is shown: icon, colour role and word."""
+    """A state as it is shown: icon, colour role and word, and a shorter one where there is."""
 
     icon: str
     role: str
     word: str
+    short: str = ""
 
 
 _STATES = {
@@ -36,7 +37,7 @@ def state_words(state: RunState, progress: RunProgress | None, *, paused: bool =
     if state is RunState.RUNNING and paused:
         return StateWords("paused", "text_secondary", "Paused")
     if state is RunState.FINISHED and progress is not None and progress.failed:
-        return StateWords("failed", "failed", f"Finished, {format_count(progress.failed)} failed")
+        return StateWords("failed", "failed", f"Finished, {format_count(progress.failed)} failed", "Finished")
     return _STATES[state]
 
 

@@ -11,7 +11,7 @@ from antflow_gui.theme import STATUS_WORDS, Theme, ui_font
 from antflow_gui.views.status_icon import paint_status_icon
 
 _ICON_PX, _GAP_PX = 12, 4
-_TIGHT = "88.8k"
+_TIGHT = "88.8M"
 
 
 class StatusCount(QWidget):

@@ -178,8 +178,44 @@ def test_a_narrow_window_cuts_words_before_figures(header: RunHeader) -> None:
     assert header.rate_text.toolTip() == ""
 
 
+@pytest.mark.parametrize("state", [RunState.RUNNING, RunState.FINISHED, RunState.STOPPED])
+def test_a_narrow_window_cuts_no_figure_of_a_run_of_millions(header: RunHeader, state: RunState) -> None:
+    million = 9_999_999
+    progress = run(
+        completed=million,
+        failed=million,
+        retried=million,
+        skipped=million,
+        total=4 * million,
+        rate_now=88_888.0 if state is RunState.RUNNING else None,
+        rate_mean=88_888.0,
+        elapsed_s=360_000.0,
+        remaining_s=(4000.0, 5000.0),
+    )
+    header.show_run("stdlib_sources.py", "in the app", state, progress)
+    assert header.minimumSizeHint().width() <= 1024 - 32
+    header.resize(1024 - 32, 44)
+    header.show_run("stdlib_sources.py", "in the app", state, progress)
+    header.grab()
+    assert [count.shown for count in header.counts.values()] == ["10.0M"] * 4
+    for cell in (header.rate_text, header.left_text, header.share_text):
+        assert cell.toolTip() == ""
+    assert header.elapsed_text.toolTip() == "100:00:00"  # "100 h" is shown
+    button = header.retry_button if state is not RunState.STOPPING else header.run_button
+    assert button.width() >= button.sizeHint().width()
+
+
+def test_a_roomy_header_names_the_count_on_the_button(header: RunHeader) -> None:
+    header.show_run("orders.py", "", RunState.FINISHED, run(failed=16))
+    header.resize(1024 - 32, 44)
+    assert header.retry_button.text() == "Retry failed"
+    assert header.state_text.width() >= header.state_text.text_width("Finished")
+    header.resize(1408, 44)
+    assert header.retry_button.text() == "Retry 16 failed"
+
+
 def test_a_narrow_window_shows_fewer_digits_but_no_other_number(header: RunHeader) -> None:
-    progress = run(completed=419_234, failed=161, retried=13, total=3_084_000)
+    progress = run(completed=419_234, failed=16_123, retried=13_456, skipped=12_345, total=3_084_000)
     header.show_run("orders.py", "in the app", RunState.RUNNING, progress)
     header.resize(1024 - 32, 44)
     header.grab()
