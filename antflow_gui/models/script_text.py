@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-_FITS_A_LINE = 240
+_FITS_A_LINE = 160
 _LONGEST_TIP = 1_500
 _LONGEST_WORD = 30
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
@@ -33,7 +33,8 @@ def plain_tip(text: str) -> str:
 
     Qt takes for HTML what looks like it, an id ``<b>7</b>`` too, and does not wrap what does not.
     """
-    if len(text) <= _FITS_A_LINE and "<" not in text:
+    longest_line = max(map(len, text.splitlines()), default=0)
+    if "<" not in text and longest_line <= _FITS_A_LINE and len(text) <= _LONGEST_TIP:
         return text
     shown = text if len(text) <= _LONGEST_TIP else f"{text[:_LONGEST_TIP]}…"
     return f'<p style="white-space: pre-wrap">{escape(breakable(shown))}</p>'

@@ -40,7 +40,9 @@ What several of them are made of::
 
     status_icon, icon_label, status_count    a status as a shape, alone or with its count
     parts_bar       a bar with a part for each status
+    column_widths   fits the columns of a table into the room there is
     text_cell, elided_label    texts that are cut and move nothing
+    act_row         buttons that say it in fewer words where there is little room
     traceback_box   code and tracebacks
     empty_note      what a panel says that has nothing to show
     follow_tail     stays at the end while lines arrive

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QItemSelectionRange, Qt, Signal
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtCore import QItemSelectionRange, Qt, Signal, Slot
+from PySide6.QtGui import QFontMetrics, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QTableView, QWidget
 
 from antflow_gui.models.events import ERROR, ITEM, STAGE, STATUS, TIME, TOOK, TRY, WORKER, EventsModel
-from antflow_gui.theme import Theme
+from antflow_gui.theme import Theme, mono_font
+from antflow_gui.views.column_widths import ColumnWidths
 from antflow_gui.views.event_delegate import ROW_HEIGHT, EventDelegate
 from antflow_gui.views.follow_tail import FollowTail
 
 COPY_LIMIT = 10_000
 _WIDTHS = {TIME: 76, ITEM: 190, STAGE: 88, STATUS: 112, WORKER: 104, TRY: 44, TOOK: 80, ERROR: 120}
+_LEAST = {WORKER: 84, ITEM: 140, TIME: 60, STATUS: 104, STAGE: 68, TOOK: 68, TRY: 40, ERROR: 80}
 _MINIMUM_WIDTH = 40
+_TIME_PADDING = 17
 _MOVES = frozenset(
     {
         Qt.Key.Key_Up,
@@ -75,8 +78,17 @@ class EventTable(QTableView):
         columns.setStyleSheet("QHeaderView::section { font-size: 12px; }")
         columns.setHighlightSections(False)
         columns.setSectionsClickable(False)
-        for column, width in _WIDTHS.items():
-            self.setColumnWidth(column, width)
+        self._widths = ColumnWidths(self, _WIDTHS, _LEAST)
+        self._events.modelReset.connect(self._make_room_for_time)
+        self._events.rowsInserted.connect(self._make_room_for_time)
+
+    @Slot()
+    def _make_room_for_time(self) -> None:
+        """The newest time is the longest one."""
+        last = self._events.rowCount() - 1
+        if last >= 0:
+            newest = self._events.cells(last).texts[TIME]
+            self._widths.require(TIME, newest, QFontMetrics(mono_font(12)), _TIME_PADDING)
 
     def selected_rows(self) -> list[int]:
         """The selected rows in order, at most `COPY_LIMIT`; ranges are read, not an index a row."""

@@ -21,7 +21,8 @@ from antflow_gui.views.row_choice import RowChoice
 from antflow_gui.views.search_box import SearchBox
 from antflow_gui.views.text_cell import TextCell
 
-_WIDE_ENOUGH_FOR_WORDS = 820
+_SEARCH_WIDTH = 240
+"""What is left to the search box and the margins."""
 _ICON, _ICON_GAP = 12, 3
 _NOTICE_MS = 3_000
 _DROPPED = "Settings says how many events of a run are held at most; its recording has all of them."
@@ -291,8 +292,8 @@ class EventsView(QWidget):
         super().keyPressEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        self.chips.set_compact(self.width() < _WIDE_ENOUGH_FOR_WORDS)
         super().resizeEvent(event)
+        self.chips.fit(event.size().width() - _SEARCH_WIDTH)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import Enum
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QEnterEvent, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QSizePolicy, QWidget
 
-from antflow_core.units import format_count
+from antflow_core.units import format_count, tight_count
 from antflow_gui.theme import STATUS_WORDS, Theme, ui_font
 from antflow_gui.views.status_icon import paint_status_icon
 
@@ -18,7 +19,19 @@ _HEIGHT = 24
 _PADDING = 10
 _ICON = 10
 _GAP = 6
+_SPACING = 8
 _GROUND_ALPHA = 38
+
+
+class Wording(Enum):
+    """How much a chip says besides its icon, from most to least."""
+
+    WHOLE = 1
+    NUMBER = 2
+    TIGHT_NUMBER = 3
+
+
+_LEAST_WORDING = Wording.TIGHT_NUMBER
 
 
 class StatusChip(QAbstractButton):
@@ -35,7 +48,7 @@ class StatusChip(QAbstractButton):
         self.status = status
         self._theme = theme
         self._count = 0
-        self._compact = False
+        self._wording = Wording.WHOLE
         self._font = ui_font(12, 500)
         self._metrics = QFontMetrics(self._font)
         self.setCheckable(True)
@@ -60,20 +73,33 @@ class StatusChip(QAbstractButton):
             self.updateGeometry()
         self.update()
 
-    def set_compact(self, compact: bool) -> None:
-        """Leave the word out where there is no room for it."""
-        if compact != self._compact:
-            self._compact = compact
+    def set_wording(self, wording: Wording) -> None:
+        """Say it in fewer words, or in all."""
+        if wording is not self._wording:
+            self._wording = wording
             self.updateGeometry()
+            self.update()
 
-    def _word(self) -> str:
-        return "" if self._compact else STATUS_WORDS[self.status]
+    def width_of(self, wording: Wording) -> int:
+        """How wide the chip is when it says it like this."""
+        word, number = self._said(wording)
+        number_width = self._metrics.horizontalAdvance("0" * len(number))
+        word_width = self._metrics.horizontalAdvance(word) + _GAP if word else 0
+        return 2 * _PADDING + _ICON + _GAP + word_width + number_width
+
+    @property
+    def said(self) -> tuple[str, str]:
+        """The word, if there is room for one, and the number."""
+        return self._said(self._wording)
+
+    def _said(self, wording: Wording) -> tuple[str, str]:
+        """Word and number."""
+        word = STATUS_WORDS[self.status] if wording is Wording.WHOLE else ""
+        is_tight = wording is Wording.TIGHT_NUMBER
+        return word, tight_count(self._count) if is_tight else format_count(self._count)
 
     def sizeHint(self) -> QSize:
-        word = self._word()
-        number_width = self._metrics.horizontalAdvance("0" * len(format_count(self._count)))
-        word_width = self._metrics.horizontalAdvance(word) + _GAP if word else 0
-        return QSize(2 * _PADDING + _ICON + _GAP + word_width + number_width, _HEIGHT)
+        return QSize(self.width_of(self._wording), _HEIGHT)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -88,10 +114,9 @@ class StatusChip(QAbstractButton):
         painter.setFont(self._font)
         painter.setPen(color)
         room = QRectF(left, 0, self.width() - left - _PADDING, self.height())
-        painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, self._word())
-        painter.drawText(
-            room, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, format_count(self._count)
-        )
+        word, number = self.said
+        painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, word)
+        painter.drawText(room, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, number)
 
     def _paint_ground(self, painter: QPainter, color: QColor) -> None:
         ground = self._theme.color("raised" if self.underMouse() else "surface")
@@ -131,7 +156,8 @@ class FilterChips(QWidget):
         super().__init__(parent)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(8)
+        layout.setSpacing(_SPACING)
+        self._room = 0
         self.chips = {status: StatusChip(status, theme) for status in CHIP_STATUSES}
         for chip in self.chips.values():
             chip.clicked.connect(self._announce)
@@ -143,6 +169,7 @@ class FilterChips(QWidget):
         for status, chip in self.chips.items():
             if chip.count != counts[status]:
                 chip.set_count(counts[status])
+        self.fit(self._room)
 
     def set_pressed(self, statuses: Iterable[str]) -> None:
         """Show which statuses the query asks for."""
@@ -150,13 +177,21 @@ class FilterChips(QWidget):
         for status, chip in self.chips.items():
             chip.setChecked(status in pressed)
 
-    def set_compact(self, compact: bool) -> None:
-        """Leave the words out where there is no room for them."""
+    def fit(self, room: int) -> None:
+        """Say as much as fits into so many pixels: all, or numbers alone, or these to three digits."""
+        self._room = room
+        wording = next((wording for wording in Wording if self._width_of(wording) <= room), _LEAST_WORDING)
         for chip in self.chips.values():
-            chip.set_compact(compact)
+            chip.set_wording(wording)
+
+    def _width_of(self, wording: Wording) -> int:
+        return sum(chip.width_of(wording) + _SPACING for chip in self.chips.values()) - _SPACING
 
     @Slot()
     def _announce(self) -> None:
         chip = self.sender()
         if isinstance(chip, StatusChip):
             self.toggled.emit(chip.status)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._width_of(_LEAST_WORDING), _HEIGHT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -24,6 +24,7 @@ from antflow_core.units import format_duration
 from antflow_gui.models.item_history import ItemHistory
 from antflow_gui.models.script_text import breakable
 from antflow_gui.theme import STATUS_WORDS, Theme, mono_font, set_kind, ui_font
+from antflow_gui.views.act_row import ActRow
 from antflow_gui.views.elided_label import ElidedLabel
 from antflow_gui.views.empty_note import EmptyNote
 from antflow_gui.views.item_events import ItemEventsTable
@@ -34,6 +35,8 @@ from antflow_gui.views.traceback_box import TracebackBox
 
 _ICON = 12
 _MARGIN = 12
+_LEAST_WIDTH = 316
+"""With it an item's history shows how long each step took, and the buttons fit in their few words."""
 _LONGEST_HEADING = 400
 _LONGEST_STAGE = 40
 """A label cannot be narrower than its longest word, and would push what is beside it out of the panel."""
@@ -75,10 +78,16 @@ class ItemView(QWidget):
         self.values = ItemValues()
         self.history_label = QLabel("History")
         self.events = ItemEventsTable(theme)
-        self.retry_button = QPushButton("Retry item")
-        self.alike_button = QPushButton("Retry all like this")
-        self.cancel_button = QPushButton("Cancel item")
-        self.copy_button = QPushButton("Copy report")
+        self.retry_button, self.alike_button = QPushButton(), QPushButton()
+        self.cancel_button, self.copy_button = QPushButton(), QPushButton()
+        self.acts = ActRow(
+            {
+                self.retry_button: ("Retry item", "Retry"),
+                self.alike_button: ("Retry all like this", "Retry alike"),
+                self.cancel_button: ("Cancel item", "Cancel"),
+                self.copy_button: ("Copy report", "Copy"),
+            }
+        )
         self._can_retry = self._can_cancel = False
         self.page = QWidget()
         self._scroll = QScrollArea()
@@ -141,10 +150,7 @@ class ItemView(QWidget):
         content.setAutoFillBackground(False)
         buttons = QHBoxLayout()
         buttons.setContentsMargins(_MARGIN, 8, _MARGIN, _MARGIN)
-        buttons.setSpacing(8)
-        for button in (self.retry_button, self.alike_button, self.cancel_button, self.copy_button):
-            buttons.addWidget(button)
-        buttons.addStretch()
+        buttons.addWidget(self.acts)
         layout = QVBoxLayout(self.page)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -242,6 +248,7 @@ class ItemView(QWidget):
         self.retry_button.setVisible(failed and self._can_retry)
         self.alike_button.setVisible(failed and self._can_retry and last is not None and last.error >= 0)
         self.cancel_button.setVisible(under_way and self._can_cancel)
+        self.acts.fit()
 
     def _show_state(self, history: ItemHistory) -> None:
         last = history.last
@@ -272,6 +279,9 @@ class ItemView(QWidget):
         )
         self.traceback_box.show_text(error.traceback)
         self.traceback_box.setVisible(bool(error.traceback))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(_LEAST_WIDTH, super().minimumSizeHint().height())
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -27,11 +27,13 @@ from antflow_gui.models.item_events import (
     ItemEventsModel,
 )
 from antflow_gui.theme import Theme, mono_font, ui_font
+from antflow_gui.views.column_widths import ColumnWidths
 from antflow_gui.views.status_icon import status_pixmap
 
 _ROW = 22
 _ICON = 12
-_WIDTHS = {TIME: 50, STAGE: 80, EVENT: 92, WORKER: 74, TRY: 26, TOOK: 40}
+_WIDTHS = {TIME: 50, STAGE: 80, EVENT: 92, WORKER: 74, TRY: 26, TOOK: 62}
+_LEAST = {STAGE: 60, EVENT: 86, TOOK: 50, WORKER: 0}
 # The panel is narrow: half the padding that tables have elsewhere.
 _PADDING = "QTableView::item { padding: 0 1px; } QHeaderView::section { padding: 0 4px; font-size: 12px; }"
 _MOST_ROWS = 40
@@ -97,9 +99,8 @@ class ItemEventsTable(QTableView):
         columns.setHighlightSections(False)
         columns.setSectionsClickable(False)
         columns.setMinimumSectionSize(24)
-        for column, width in _WIDTHS.items():
-            self.setColumnWidth(column, width)
         columns.setStretchLastSection(True)
+        self._widths = ColumnWidths(self, _WIDTHS, _LEAST)
         self.rows.modelReset.connect(self._grow)
         self.rows.rowsInserted.connect(self._grow)
         theme.changed.connect(self.viewport().update)
@@ -108,8 +109,7 @@ class ItemEventsTable(QTableView):
     def _grow(self) -> None:
         """Make room for more rows, and for the longest time, which is the newest."""
         newest = self.rows.index(self.rows.rowCount() - 1, TIME).data() or ""
-        width = QFontMetrics(mono_font(12)).horizontalAdvance(newest) + _TIME_PADDING
-        self.setColumnWidth(TIME, max(width, _WIDTHS[TIME]))
+        self._widths.require(TIME, newest, QFontMetrics(mono_font(12)), _TIME_PADDING)
         self.updateGeometry()
 
     def sizeHint(self) -> QSize:

@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QTabWidget, QVBo
 
 from antflow_core.units import format_count
 
+_ITEM_WIDTH = 320
+
 
 class Panel(QDockWidget):
     """A dock with a view in a card; its title bar shows only while no tab names it.
@@ -104,10 +106,9 @@ class PanelSet(QObject):
         self.update_titles()
 
     def share_width(self, width: int) -> None:
-        """Give the events seven tenths of the width."""
-        self._window.resizeDocks(
-            [self.events, self.item], [width * 7 // 10, width * 3 // 10], Qt.Orientation.Horizontal
-        )
+        """Give the events seven tenths of the width, but the item no less than it needs."""
+        item = max(width * 3 // 10, _ITEM_WIDTH)
+        self._window.resizeDocks([self.events, self.item], [width - item, item], Qt.Orientation.Horizontal)
 
     def reveal(self, panel: Panel) -> None:
         """Bring a panel to the front, also one that was closed, and give it the keyboard."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QFontMetrics, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSlider
 from pytestqt.qtbot import QtBot
@@ -14,8 +14,8 @@ from pytestqt.qtbot import QtBot
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.storage import CHUNK_ROWS
 from antflow_core.search import conditions
-from antflow_gui.models.events import COLUMN_NAMES, ITEM, EventsModel
-from antflow_gui.theme import Theme
+from antflow_gui.models.events import COLUMN_NAMES, ITEM, STATUS_KINDS, TIME, EventsModel
+from antflow_gui.theme import Theme, mono_font
 from antflow_gui.views.event_delegate import ROW_HEIGHT
 from antflow_gui.views.events import EventsView
 from tests.gui.invented_events import InventedRun
@@ -51,6 +51,51 @@ def _settle(view: EventsView, qtbot: QtBot) -> None:
     bar, table = view.table.verticalScrollBar(), view.table
     shown = table.viewport().height() // table.rowHeight(0) if view.model.rowCount() else 0
     qtbot.waitUntil(lambda: bar.maximum() >= view.model.rowCount() - shown - 1)
+
+
+def test_a_narrow_table_shows_every_column_until_one_is_dragged(view: EventsView, qtbot: QtBot) -> None:
+    run = InventedRun()
+    run.fail("broken", ValueError("bad value"))
+    view.set_history(run.log)
+    columns = view.table.horizontalHeader()
+    view.resize(660, 360)
+    assert columns.length() <= view.table.viewport().width()
+    run.wait(123_456)
+    run.complete("late")
+    view.refresh()
+    time = view.model.index(view.model.rowCount() - 1, TIME).data()
+    assert QFontMetrics(mono_font(12)).horizontalAdvance(time) + 16 <= view.table.columnWidth(TIME)
+    assert view.table.columnWidth(ITEM) < 190
+    view.resize(1200, 360)
+    assert view.table.columnWidth(ITEM) == 190
+    columns.resizeSection(ITEM, 300)  # as a drag of its edge does
+    view.resize(660, 360)
+    assert view.table.columnWidth(ITEM) == 300
+
+
+@pytest.mark.parametrize(
+    ("width", "count", "said"),
+    [
+        (960, 16, ("failed", "16")),
+        (660, 16, ("", "16")),
+        (960, 9_999_999, ("", "9,999,999")),
+        (660, 9_999_999, ("", "10.0M")),
+    ],
+)
+def test_chips_leave_room_to_search_whatever_they_count(
+    view: EventsView, qtbot: QtBot, width: int, count: int, said: tuple[str, str]
+) -> None:
+    view.resize(width, 360)
+    chips = view.chips
+    chips.set_counts(dict.fromkeys(STATUS_KINDS, count))
+
+    def has_room() -> bool:
+        shown = chips.chips.values()
+        return view.search_box.width() >= 190 and all(c.width() >= c.sizeHint().width() for c in shown)
+
+    qtbot.waitUntil(has_room)
+    assert chips.chips["failed"].said == said
+    assert view.minimumSizeHint().width() <= 640
 
 
 def test_typing_filters_after_a_pause_and_escape_clears(view: EventsView, qtbot: QtBot) -> None:

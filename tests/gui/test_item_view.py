@@ -9,6 +9,7 @@ from PySide6.QtGui import QFontMetrics, QGuiApplication
 from pytestqt.modeltest import ModelTester
 from pytestqt.qtbot import QtBot
 
+from antflow_gui.models.item_events import TOOK, WORKER
 from antflow_gui.models.item_history import ItemHistory, Span
 from antflow_gui.theme import Theme, mono_font
 from antflow_gui.views.item import ItemView
@@ -252,6 +253,25 @@ def test_an_item_under_way_can_be_given_up_until_it_ends(view: ItemView, qtbot: 
         view.refresh()
     assert not view.cancel_button.isVisible()
     assert not view.retry_button.isVisible()
+
+
+def test_a_narrow_panel_still_shows_how_long_each_step_took(view: ItemView) -> None:
+    run, item = _retried_run()
+    view.set_acts(can_retry=True, can_cancel=True)
+    least = view.minimumSizeHint().width()
+    view.show_item(run.log, item)
+    assert view.minimumSizeHint().width() == least
+    view.resize(least, 600)
+    table = view.events
+    assert table.horizontalHeader().length() <= table.viewport().width()
+    assert table.isColumnHidden(WORKER)
+    assert table.columnWidth(TOOK) >= 50
+    shown = (view.retry_button, view.alike_button, view.copy_button)
+    assert [button.text() for button in shown] == ["Retry", "Retry alike", "Copy"]
+    assert all(button.width() >= button.sizeHint().width() for button in shown)
+    view.resize(520, 600)
+    assert not table.isColumnHidden(WORKER)
+    assert [button.text() for button in shown] == ["Retry item", "Retry all like this", "Copy report"]
 
 
 def test_a_long_stage_name_and_a_late_time_leave_everything_within_the_panel(
