@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-_FITS_A_LINE = 160
+_FITS_A_LINE = 240
 _LONGEST_TIP = 1_500
 _LONGEST_WORD = 30
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
