@@ -91,7 +91,8 @@ QCheckBox::indicator:focus, QRadioButton::indicator:focus,
 QCheckBox::indicator:hover, QRadioButton::indicator:hover { border-color: $accent; }
 QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: $border; }
 
-QAbstractItemView { background: $surface; border: none; outline: 0; }
+QAbstractItemView { background: $surface; border: 1px solid transparent; border-radius: 4px; outline: 0; }
+QAbstractItemView:focus { border-color: $accent; }
 QTableView, QTreeView, QListView {
     selection-background-color: $selection; selection-color: $text; gridline-color: $border;
 }
@@ -110,12 +111,12 @@ QTableCornerButton::section { background: $surface; border: none; }
 QTabWidget::pane { border: none; }
 QTabBar { background: transparent; border: none; qproperty-drawBase: 0; }
 QTabBar::tab {
-    background: transparent; color: $text_secondary; border: none; border-radius: 4px;
-    padding: 4px 12px; margin: 2px;
+    background: transparent; color: $text_secondary; border: 1px solid transparent; border-radius: 4px;
+    padding: 3px 11px; margin: 2px;
 }
 QTabBar::tab:selected { color: $text; font-weight: bold; }
 QTabBar::tab:hover:!selected { background: $raised; color: $text; }
-QTabBar::tab:focus { border: 1px solid $accent; }
+QTabBar::tab:focus { border-color: $accent; }
 
 QDockWidget { background: $window; border: none; }
 QDockWidget::title { background: $window; text-align: left; padding: 4px 12px; }
@@ -141,6 +142,8 @@ QStatusBar::item { border: none; }
 QStatusBar QLabel { color: $text_secondary; }
 
 QScrollArea { background: transparent; border: none; }
+QScrollArea[kind="page"] { border: 1px solid transparent; border-radius: 4px; }
+QScrollArea[kind="page"]:focus { border-color: $accent; }
 QScrollBar { background: transparent; border: none; margin: 0; }
 QScrollBar:vertical { width: 10px; }
 QScrollBar:horizontal { height: 10px; }

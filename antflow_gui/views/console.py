@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QGuiApplication, QTextBlockFormat, QTextCharFormat, QTextCursor
+from PySide6.QtGui import QFocusEvent, QGuiApplication, QTextBlockFormat, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from antflow_core.units import format_count, plural
@@ -64,7 +64,6 @@ class ConsoleView(QWidget):
         self._batch = QTimer(self)
         self._arrange()
         self._connect()
-        self.setFocusProxy(self.output)
         self._show_following(True)
         self._show_counts()
 
@@ -254,3 +253,6 @@ class ConsoleView(QWidget):
         self._insert(cursor, lines)
         cursor.endEditBlock()
         self.flush()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self.output.setFocus(event.reason())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, Qt, Signal, Slot
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QFocusEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -69,7 +69,6 @@ class ErrorsView(QWidget):
         self.items.setModel(self.items_model)
         self._arrange()
         self.note = EmptyNote(self)
-        self.setFocusProxy(self.groups)
         RowChoice(self.groups).chosen.connect(self._choose_group)
         self.groups.activated.connect(self._choose_group_again)
         RowChoice(self.items).chosen.connect(self._choose_item)
@@ -204,6 +203,9 @@ class ErrorsView(QWidget):
     def _forget_group(self) -> None:
         self.items_model.show_group(None, None)
         self.items_panel.hide()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self.groups.setFocus(event.reason())
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QIcon, QKeyEvent, QPainter, QPen, QPixmap, QResizeEvent, QShowEvent
+from PySide6.QtGui import QFocusEvent, QIcon, QKeyEvent, QPainter, QPen, QPixmap, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from antflow_core.exceptions import QueryError
@@ -62,7 +62,6 @@ class EventsView(QWidget):
         self.menu = EventMenu(self.table, self)
         self._arrange()
         self._connect()
-        self.setFocusProxy(self.table)
         self._show_following(True)
         self._update()
 
@@ -285,9 +284,15 @@ class EventsView(QWidget):
                 self.model.cells(index.row()), self.query, self.table.viewport().mapToGlobal(place)
             )
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self.table.setFocus(event.reason())
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape and self.query:
-            self.clear_query()
+        if event.key() == Qt.Key.Key_Escape and (self.query or self.search_box.hasFocus()):
+            if self.query:
+                self.clear_query()
+            else:
+                self.table.setFocus(Qt.FocusReason.ShortcutFocusReason)
             return
         super().keyPressEvent(event)
 

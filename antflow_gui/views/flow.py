@@ -95,6 +95,23 @@ class FlowView(QWidget):
             for card in self.cards:
                 card.set_can_change_workers(can_change)
 
+    def _let_tab_reach(self, place: int) -> None:
+        """Tab comes to one card, from which the arrow keys lead to the others: there may be many."""
+        for number, card in enumerate(self.cards):
+            is_it = number == place
+            card.setFocusPolicy(Qt.FocusPolicy.TabFocus if is_it else Qt.FocusPolicy.NoFocus)
+            if is_it:
+                self.setTabOrder(self.remedy, card)  # else it comes last, made after all others
+
+    @Slot(int)
+    def _go_to_neighbour(self, step: int) -> None:
+        here = next((place for place, card in enumerate(self.cards) if card.hasFocus()), None)
+        if here is None or not 0 <= here + step < len(self.cards):
+            return
+        self._let_tab_reach(here + step)
+        self.cards[here + step].setFocus(Qt.FocusReason.TabFocusReason)
+        self._scroll.ensureWidgetVisible(self.cards[here + step], 0, 0)
+
     def _show_sentence(self, bottleneck: Bottleneck | None) -> None:
         text = bottleneck.sentence if bottleneck is not None else ""
         if text != self.sentence.text:
@@ -123,6 +140,7 @@ class FlowView(QWidget):
         for card in self.cards:
             card.set_can_change_workers(self._can_change_workers)
             card.workers_requested.connect(self.workers_requested)
+            card.neighbour_requested.connect(self._go_to_neighbour)
         self.gauges = [QueueGauge(stage.name, self._theme) for stage in stages[1:]]
         for place, card in enumerate(self.cards):
             if place:
@@ -130,6 +148,7 @@ class FlowView(QWidget):
             self._strip_layout.addWidget(card, 1)
         # Cards that have reached their greatest width leave the rest of the row empty, at its end.
         self._strip_layout.addStretch(0)
+        self._let_tab_reach(0)
         self._structure = structure
         self._strip.setMinimumWidth(len(self.cards) * CARD_LEAST_WIDTH + len(self.gauges) * GAUGE_WIDTH)
         self._fit_height()
@@ -143,6 +162,7 @@ class FlowView(QWidget):
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
         self._scroll.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._scroll.setAccessibleName("Stages")
+        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its cards take the keyboard
         for ground in (self._strip, self._scroll.viewport()):
             ground.setAutoFillBackground(False)
         set_kind(self._empty, "card")

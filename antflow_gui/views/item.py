@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QGuiApplication, QShowEvent
+from PySide6.QtGui import QFocusEvent, QGuiApplication, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -93,7 +93,6 @@ class ItemView(QWidget):
         self._scroll = QScrollArea()
         self._arrange()
         self.note = EmptyNote(self)
-        self.setFocusProxy(self.events)
         self.retry_button.clicked.connect(self._request_retry)
         self.alike_button.clicked.connect(self._request_alike)
         self.cancel_button.clicked.connect(self._request_cancel)
@@ -146,6 +145,8 @@ class ItemView(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(content)
+        scroll.setAccessibleName("Item")
+        set_kind(scroll, "page")
         scroll.viewport().setAutoFillBackground(False)
         content.setAutoFillBackground(False)
         buttons = QHBoxLayout()
@@ -279,6 +280,9 @@ class ItemView(QWidget):
         )
         self.traceback_box.show_text(error.traceback)
         self.traceback_box.setVisible(bool(error.traceback))
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self.events.setFocus(event.reason())
 
     def minimumSizeHint(self) -> QSize:
         return QSize(_LEAST_WIDTH, super().minimumSizeHint().height())

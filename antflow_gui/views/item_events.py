@@ -33,10 +33,11 @@ from antflow_gui.views.status_icon import status_pixmap
 _ROW = 22
 _ICON = 12
 _WIDTHS = {TIME: 50, STAGE: 80, EVENT: 92, WORKER: 74, TRY: 26, TOOK: 62}
-_LEAST = {STAGE: 60, EVENT: 86, TOOK: 50, WORKER: 0}
+_LEAST = {WORKER: 0, TOOK: 50, STAGE: 54}
 # The panel is narrow: half the padding that tables have elsewhere.
 _PADDING = "QTableView::item { padding: 0 1px; } QHeaderView::section { padding: 0 4px; font-size: 12px; }"
 _MOST_ROWS = 40
+_FRAME = 2
 _TIME_PADDING = 10
 
 
@@ -115,7 +116,7 @@ class ItemEventsTable(QTableView):
     def sizeHint(self) -> QSize:
         rows = min(self.rows.rowCount(), _MOST_ROWS)
         bar = self.horizontalScrollBar().sizeHint().height()
-        return QSize(200, self.horizontalHeader().sizeHint().height() + rows * _ROW + bar)
+        return QSize(200, self.horizontalHeader().sizeHint().height() + rows * _ROW + bar + _FRAME)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(120, self.sizeHint().height())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from antflow_core.units import format_count, format_percent, format_rate
@@ -21,6 +21,8 @@ CARD_HEIGHT = 160
 CARD_LEAST_WIDTH, CARD_MOST_WIDTH = 192, 340
 _RADIUS = 8.0
 _RIGHT = Qt.AlignmentFlag.AlignRight
+_STEPS = {int(Qt.Key.Key_Left): -1, int(Qt.Key.Key_Right): 1}
+_MORE_WORKERS = {int(Qt.Key.Key_Plus): 1, int(Qt.Key.Key_Equal): 1, int(Qt.Key.Key_Minus): -1}
 
 
 class StageCard(QWidget):
@@ -32,19 +34,21 @@ class StageCard(QWidget):
 
     Signals:
         workers_requested(str, int): The stage is to have so many workers.
+        neighbour_requested(int): The keyboard is to go so many cards to the right.
     """
 
     workers_requested = Signal(str, int)
+    neighbour_requested = Signal(int)
 
     def __init__(self, stage: StageProgress, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._index = stage.index
-        self._is_bottleneck = False
+        self._is_bottleneck = self._can_change = False
         self._last: StageProgress | None = None
         self._menu = QMenu(self)
-        self.add_action = self._menu.addAction("Add a worker", self._add_worker)
-        self.remove_action = self._menu.addAction("Remove a worker", self._remove_worker)
+        self.add_action = self._menu.addAction("Add a worker\t+", self._add_worker)
+        self.remove_action = self._menu.addAction("Remove a worker\t−", self._remove_worker)
         self._dot = _StageDot(theme, stage.index)
         self.name_text = TextCell(theme, ui_font(15, 600))
         self.rate_text = TextCell(theme, ui_font(15, 600), "text", _RIGHT)
@@ -109,7 +113,8 @@ class StageCard(QWidget):
         """Offer more or fewer workers in the card's menu, or do not."""
         policy = Qt.ContextMenuPolicy
         self.setContextMenuPolicy(policy.CustomContextMenu if can_change else policy.NoContextMenu)
-        self.cells.setToolTip("Right-click to add or remove a worker" if can_change else "")
+        self._can_change = can_change
+        self.cells.setToolTip("Right-click, or press + or −, to add or remove a worker" if can_change else "")
 
     def set_bottleneck(self, is_bottleneck: bool) -> None:
         """Put on or take off the amber frame and the word."""
@@ -198,11 +203,29 @@ class StageCard(QWidget):
         column.addLayout(_row(10, *counts, *words))
         column.addStretch(1)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        key = event.key()
+        if key in _STEPS:
+            self.neighbour_requested.emit(_STEPS[key])
+        elif key in _MORE_WORKERS and self._can_change:
+            self._request_workers(_MORE_WORKERS[key])
+        else:
+            super().keyPressEvent(event)
+
+    def focusInEvent(self, _event: QFocusEvent) -> None:
+        self.update()
+
+    def focusOutEvent(self, _event: QFocusEvent) -> None:
+        self.update()
+
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         width = 1.5 if self._is_bottleneck else 1.0
-        painter.setPen(QPen(self._theme.color("retrying" if self._is_bottleneck else "border"), width))
+        role = "retrying" if self._is_bottleneck else "border"
+        if self.hasFocus():
+            width, role = 2.0, "accent"
+        painter.setPen(QPen(self._theme.color(role), width))
         painter.setBrush(self._theme.color("surface"))
         inset = width / 2
         frame = QRectF(self.rect()).adjusted(inset, inset, -inset, -inset)

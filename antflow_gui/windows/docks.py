@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Qt, Slot
-from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QTabBar, QTabWidget, QVBoxLayout, QWidget
 
 from antflow_core.units import format_count
 
@@ -115,6 +115,12 @@ class PanelSet(QObject):
         panel.show()
         panel.raise_()
         panel.view.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def hide(self, widget: QWidget) -> bool:
+        """Whether a widget cannot be seen: it is in a panel behind another one, or the tabs of none."""
+        if isinstance(widget, QTabBar):
+            return not widget.count()
+        return any(panel.isAncestorOf(widget) and panel.visibleRegion().isEmpty() for panel in self)
 
     def name_errors(self, count: int) -> None:
         """Keep the number of failed items on the Errors tab."""

@@ -380,6 +380,16 @@ class MainWindow(QMainWindow):
 
     # Qt
 
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Pass the keyboard on; what lies behind a tab counts as visible to Qt, and is left out."""
+        passed: list[QWidget] = []
+        while super().focusNextPrevChild(forward):
+            focus = self.focusWidget()
+            if focus is None or focus in passed or not self.panels.hide(focus):
+                return True
+            passed.append(focus)
+        return False
+
     def closeEvent(self, event: QCloseEvent) -> None:
         if self.controller.is_running and not self._close_confirmed:
             event.ignore()

@@ -40,7 +40,7 @@ def _file(window: MainWindow) -> list[Command]:
         Command(
             "file.recorded",
             menu,
-            "Open recorded &run…",
+            "Open recor&ded run…",
             opener.choose_recorded,
             ("Ctrl+Shift+O",),
             window.is_idle,
@@ -60,7 +60,7 @@ def _file(window: MainWindow) -> list[Command]:
         Command(
             "file.own_recording",
             menu,
-            "Open this run's re&cording",
+            "Open this run's recordin&g",
             opener.open_own_recording,
             (),
             opener.has_own_recording,
