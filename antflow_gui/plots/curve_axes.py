@@ -58,9 +58,11 @@ def value_step(top: float) -> float:
     return next(step * power for step in _STEPS if step * power >= raw * (1 - 1e-9))
 
 
-def value_ticks(step: float, top: float) -> list[tuple[float, str]]:
-    """Ticks from one step up to `top`; zero is the base line and needs no number."""
-    return [(step * turn, _short(step * turn)) for turn in range(1, int(top / step + 1e-6) + 1)]
+def value_ticks(step: float, top: float, most: int = _MOST_TICKS) -> list[tuple[float, str]]:
+    """Ticks up to `top`, one a step, or fewer where so many are too many; zero, the base line, has none."""
+    steps = int(top / step + 1e-6)
+    stride = max(1, math.ceil(steps / max(1, most)))
+    return [(step * turn, _short(step * turn)) for turn in range(stride, steps + 1, stride)]
 
 
 def _short(value: float) -> str:

@@ -23,6 +23,7 @@ _SHRINK_SHARE = 0.4
 """The value axis grows at once, and shrinks only when the curves use less than this share of it."""
 _HEADROOM = 1.06
 _LEAST_SPAN_S = 1e-3
+_TIMES_HEIGHT, _TICK_HEIGHT = 20, 18
 
 
 class ThroughputPlot(QFrame):
@@ -41,7 +42,7 @@ class ThroughputPlot(QFrame):
         self._samples: deque[tuple[float, tuple[float, ...]]] = deque()
         self._curves: list[_Curve] = []
         self._span_s = -1.0
-        self._top = 0.0
+        self._top = self._step = 0.0
         self._ground = QRectF()  # what the axes cover
         self._times_s = -1.0, 0.0  # the ends of the time axis
         self._time_labels: list[tuple[float, str]] = []
@@ -165,7 +166,13 @@ class ThroughputPlot(QFrame):
         self._top = step * max(1.0, numpy.ceil(wanted / step * 2) / 2)
         self._fit_curves()
         self._view.setYRange(0.0, self._top, padding=0)
-        self._values.setTicks([value_ticks(step, self._top) if wanted > 0 else []])
+        self._step = step if wanted > 0 else 0.0
+        self._label_values()
+
+    def _label_values(self) -> None:
+        """Label the value axis with as many numbers as stand clear of each other."""
+        most = max(1, (self.plot.height() - _TIMES_HEIGHT) // _TICK_HEIGHT)
+        self._values.setTicks([value_ticks(self._step, self._top, most) if self._step else []])
 
     def _fit_curves(self) -> None:
         """Tell the curves what the axes cover."""
@@ -198,7 +205,7 @@ class ThroughputPlot(QFrame):
             )
             axis.setPen(None)
         self._values.setWidth(44)
-        self._times.setHeight(20)
+        self._times.setHeight(_TIMES_HEIGHT)
         set_kind(self.empty_label, "secondary")
         self.empty_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty_label.setWordWrap(True)
@@ -242,6 +249,7 @@ class ThroughputPlot(QFrame):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.empty_label.setGeometry(self.plot.rect())
+        self._label_values()
 
 
 class _Curve(pyqtgraph.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph has no types

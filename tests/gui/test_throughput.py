@@ -133,3 +133,8 @@ def test_time_ticks_end_with_now() -> None:
 )
 def test_value_ticks_are_round(top: float, words: list[str]) -> None:
     assert [word for _, word in value_ticks(value_step(top), top)] == words
+
+
+def test_a_low_plot_has_fewer_numbers_one_above_the_other() -> None:
+    assert [word for _, word in value_ticks(1000.0, 5000.0, most=3)] == ["2,000", "4,000"]
+    assert [word for _, word in value_ticks(1000.0, 5000.0, most=0)] == ["5,000"]
