@@ -128,7 +128,7 @@ class RunHeader(QWidget):
         for cell in (self.name_text, self.note_text):
             cell.set_tip(recorded.tip if recorded is not None else "")
         self._show_progress(progress)
-        self._show_figures(progress)
+        self._show_figures(progress, paused=paused)
         self._show_buttons(state, progress, paused=paused)
         self._show_retry(state, progress.failed if progress is not None and can_retry else 0)
         self._show_recorded(recorded)
@@ -143,7 +143,7 @@ class RunHeader(QWidget):
         self.bar.set_parts(_parts(progress), progress.total if progress is not None else None)
         self.bar.setAccessibleName(f"Progress: {share} {items[0]}".strip())
 
-    def _show_figures(self, progress: RunProgress | None) -> None:
+    def _show_figures(self, progress: RunProgress | None, *, paused: bool) -> None:
         if progress is None:
             self.rate_text.set_text("–")
             self.mean_text.set_text("items a second", "items/s")
@@ -154,7 +154,7 @@ class RunHeader(QWidget):
         self.rate_text.set_text(rate)
         self.mean_text.set_text(*captions)
         self.elapsed_text.set_text(format_clock(progress.elapsed_s), f"{progress.elapsed_s / 3600:.0f} h")
-        self.left_text.set_text(range_words(progress.remaining_s))
+        self.left_text.set_text(range_words(None if paused else progress.remaining_s))
 
     def _show_buttons(self, state: RunState, progress: RunProgress | None, *, paused: bool) -> None:
         running = state in (RunState.RUNNING, RunState.STOPPING)

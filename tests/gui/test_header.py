@@ -107,6 +107,7 @@ def test_a_run_can_be_paused_and_resumed(header: RunHeader, qtbot: QtBot) -> Non
     header.show_run("orders.py", "", RunState.RUNNING, run(), paused=True)
     assert header.state_text.text == "Paused"
     assert header.pause_button.text() == "Resume"
+    assert header.left_text.text == "–"  # who can say when it is resumed
     for state in (RunState.READY, RunState.STOPPING, RunState.FINISHED):
         header.show_run("orders.py", "", state, run(), paused=False)
         assert not header.pause_button.isEnabled()
