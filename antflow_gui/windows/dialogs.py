@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QKeySequence, QTextTable
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -120,6 +120,7 @@ class HelpDialog(QDialog):
         self.text.setOpenExternalLinks(True)
         self.text.setMarkdown(page)
         self.text.document().setDocumentMargin(12)
+        _calm_tables(self.text)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 16, 16, 16)
@@ -127,6 +128,17 @@ class HelpDialog(QDialog):
         layout.addWidget(self.text)
         layout.addWidget(buttons)
         buttons.rejected.connect(self.reject)
+
+
+def _calm_tables(text: QTextBrowser) -> None:
+    """Draw thin lines in the tables of a page, as elsewhere; Qt draws them in the colour of the text."""
+    for frame in text.document().rootFrame().childFrames():
+        if isinstance(frame, QTextTable):
+            form = frame.format()
+            form.setBorderBrush(text.palette().mid())
+            form.setBorderCollapse(True)
+            form.setCellPadding(4)
+            frame.setFormat(form)
 
 
 def open_help(title: str, page: str, parent: QWidget) -> None:

@@ -32,7 +32,7 @@ _MOST_MILLIONS = 1_000
 _BYTES_AN_EVENT = 38
 """What an event takes with its share of the dictionaries, as `tests.bench.history` measures it."""
 _FIELDS_WIDTH = 420
-_RECORDS = "Each run goes into a file that can be opened again, and holds every event."
+_RECORDS = "From the next run on, each goes into a file that can be opened again and holds every event."
 
 
 class SettingsDialog(QDialog):
@@ -87,14 +87,12 @@ class SettingsDialog(QDialog):
         self.interval.setSuffix(" ms")
         self.interval.setValue(settings.interval_ms)
         self.record_switch.setChecked(settings.record_runs)
-        self.record_switch.setToolTip("Holds from the next run on")
         self._tell_folder()
         self.choose_button.setToolTip("Choose another folder; recordings that were made stay where they are")
         self.show_button.setToolTip("Show the folder in the file manager")
         self.limit.setRange(0, _MOST_MILLIONS)
         self.limit.setSpecialValueText("No limit")
         self.limit.setSuffix(" million events")
-        self.limit.setToolTip("Holds from the next run on")
         limit = settings.max_events
         self.limit.setValue(0 if limit is None else max(limit // _MILLION, 1))
         self._tell_limit()
@@ -166,9 +164,10 @@ class SettingsDialog(QDialog):
     def _tell_limit(self) -> None:
         size = self.limit.value() * _MILLION * _BYTES_AN_EVENT
         self.limit_note.setText(
-            f"In memory, about {format_bytes(size)}. Beyond that the oldest are dropped; a recording has all."
+            f"From the next run on; about {format_bytes(size)} of memory. "
+            "Beyond that the oldest are dropped; a recording has all."
             if size
-            else "All events of a run stay in memory, however many there are."
+            else "From the next run on, all events of a run stay in memory, however many there are."
         )
 
 
