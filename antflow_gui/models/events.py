@@ -40,12 +40,16 @@ _HORIZONTAL = Qt.Orientation.Horizontal
 _PREPARE_EVERY_MS = 20
 _PAGE_ROWS = 64
 _PAGES_KEPT = 64
+_NO_TEXTS = ("",) * len(COLUMN_NAMES)
 
 Index = QModelIndex | QPersistentModelIndex
 
 
 class EventCells(NamedTuple):
-    """One row of the table, ready to be drawn; `status` is the kind of a task event too."""
+    """One row of the table, ready to be drawn; `status` is the kind of a task event too.
+
+    Of an event that the log has dropped since the last `refresh` nothing is known: `item` is -1 then.
+    """
 
     texts: tuple[str, ...]
     status: str
@@ -243,7 +247,9 @@ class EventsModel(QAbstractTableModel):
         if len(self._pages) >= _PAGES_KEPT:
             del self._pages[next(iter(self._pages))]
         log = self._log
-        page = [self._event_cells(log, event) for event in log.page(rows.tolist())]
+        gone = int(np.searchsorted(rows, log.first_row))
+        page = [EventCells(_NO_TEXTS, "", -1, row, -1) for row in rows[:gone].tolist()]
+        page += [self._event_cells(log, event) for event in log.page(rows[gone:].tolist())]
         self._pages[number] = page
         return page
 

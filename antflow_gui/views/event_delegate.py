@@ -79,7 +79,7 @@ class EventDelegate(QStyledItemDelegate):
         if option.state & _SELECTED:
             painter.fillRect(rect, self._color("selection"))
         text = cells.texts[column]
-        if not text and column != ITEM:
+        if cells.item < 0 or (not text and column != ITEM):
             return
         left, width = rect.left() + _PADDING, rect.width() - 2 * _PADDING
         if column == STATUS and cells.status in STATUS_WORDS:  # a task event has no status

@@ -270,8 +270,9 @@ class EventsView(QWidget):
 
     @Slot(QModelIndex)
     def _choose(self, current: QModelIndex) -> None:
-        if self._choosing:
-            self.item_chosen.emit(self.model.cells(current.row()).item)
+        item = self.model.cells(current.row()).item
+        if self._choosing and item >= 0:
+            self.item_chosen.emit(item)
 
     @Slot(QPoint)
     def _open_menu(self, place: QPoint) -> None:
@@ -279,10 +280,9 @@ class EventsView(QWidget):
         if not index.isValid():
             index = self.table.currentIndex()
             place = self.table.visualRect(index).center()
-        if index.isValid():
-            self.menu.open_for(
-                self.model.cells(index.row()), self.query, self.table.viewport().mapToGlobal(place)
-            )
+        cells = self.model.cells(index.row()) if index.isValid() else None
+        if cells is not None and cells.item >= 0:
+            self.menu.open_for(cells, self.query, self.table.viewport().mapToGlobal(place))
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         self.table.setFocus(event.reason())

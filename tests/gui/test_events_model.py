@@ -179,6 +179,20 @@ def test_events_that_the_log_drops_leave_rows_and_counts(model: EventsModel) -> 
     assert model.cells(held - 1).log_row == run.log.next_row - 1
 
 
+def test_a_row_that_the_log_has_dropped_meanwhile_is_blank_until_the_next_refresh(model: EventsModel) -> None:
+    run = InventedRun(log=EventLog(2 * CHUNK_ROWS))
+    model.set_history(run.log)
+    run.complete("first")
+    model.refresh()
+    for number in range(CHUNK_ROWS):
+        run.complete(number)
+    assert run.log.first_row > 0
+    assert model.cells(0).item == -1
+    assert model.index(0, ITEM).data() == ""
+    model.refresh()
+    assert model.cells(0).item >= 0
+
+
 def test_completions_come_from_the_history_that_is_shown(model: EventsModel) -> None:
     run = InventedRun()
     run.complete("a")
