@@ -143,7 +143,9 @@ class ErrorsView(QWidget):
 
     def _current_group(self) -> ErrorGroup | None:
         index = self.groups.currentIndex()
-        return index.data(GROUP_ROLE) if index.isValid() else None
+        # A list that gets the keyboard has a current row, but nobody has chosen it.
+        is_chosen = self.groups.selectionModel().isSelected(index)
+        return index.data(GROUP_ROLE) if is_chosen else None
 
     @Slot()
     def _update(self) -> None:

@@ -75,6 +75,22 @@ def test_long_names_neither_widen_the_panel_nor_are_read_as_markup(view: ErrorsV
     assert stage in view.items_label.text
 
 
+def test_the_keyboard_alone_chooses_no_group(view: ErrorsView, qtbot: QtBot) -> None:
+    run = InventedRun()
+    run.fail(1, ValueError("a"))
+    run.fail(2, KeyError("b"))
+    view.set_history(run.log)
+    view.activateWindow()
+    view.groups.clearFocus()
+    view.groups.setFocus(Qt.FocusReason.TabFocusReason)
+    qtbot.waitUntil(lambda: view.groups.currentIndex().isValid())
+    run.fail(3, ValueError("c"))
+    view.refresh()
+    assert not view.items_panel.isVisible()
+    QTest.keyClick(view.groups, Qt.Key.Key_Down)
+    assert view.items_panel.isVisible() and view.items_model.rowCount() == 1
+
+
 def test_a_retried_attempt_is_no_failure(view: ErrorsView) -> None:
     run = InventedRun()
     run.put("a", "Fetch", "retrying", attempt=2, error=OSError("again"))
