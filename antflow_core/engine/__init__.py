@@ -29,6 +29,7 @@ A stage within it::
 
     stage_run.py       its queue and the ways into it, its workers and its counters
     channel.py         what waits between two stages
+    places.py          kept there for an entry while its callback is awaited
     crew.py            its workers: who is wanted, who works, who has yet to go
     limits.py          how many may do something at once, or per period
     retry.py           whether and when a failed attempt is followed by another
@@ -41,7 +42,7 @@ A worker::
     hand.py            what it has in hand, and the moments of that
     attempts.py        its calls of tasks, made again after failures
     worker_reports.py  what it tells the tracker and the stage's callbacks
-    callers.py         whose status callbacks are being called outside the workers
+    callers.py         what is part of a run outside its workers, and must not wait for it
     invoke.py          how a task is called: on the loop, in a thread, in an executor
     elsewhere.py       a task that runs off the loop, and how long the loop waits for it
     executors.py       how a task gets through its stage's executor

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from antflow_core.engine.cancelling import worker_task
 from antflow_core.engine.feeding import Entry
 from antflow_core.engine.invoke import TaskCall
+from antflow_core.engine.limits import TaskLimit
 from antflow_core.engine.raised import add_note, trim_traceback
 from antflow_core.engine.statistics import error_text
 
@@ -140,7 +141,7 @@ class Attempts:
         """Call one task once."""
         hand = self._hand
         if task.limit is not None:
-            await task.limit.acquire()
+            await task.limit.enter(self._context.worker_name)
         try:
             hand.attempt = attempt
             waiting = self._reports.task("start", entry, task, attempt)
@@ -156,13 +157,13 @@ class Attempts:
             if task.limit is not None:
                 self._release(task.limit)
 
-    def _release(self, limit: asyncio.Semaphore) -> None:
+    def _release(self, limit: TaskLimit) -> None:
         """Let the next worker into the task; a call that cannot be stopped is still inside."""
-        overdue = self._context.overdue_call
+        overdue, worker = self._context.overdue_call, self._context.worker_name
         if overdue is None:
-            limit.release()
+            limit.leave(worker)
         else:
-            overdue.add_done_callback(lambda _: limit.release())
+            overdue.add_done_callback(lambda _: limit.leave(worker))
 
     async def _after_failure(self, entry: Entry, task: TaskCall, error: BaseException, attempt: int) -> None:
         """Get ready for another attempt at the task; raise `Unfinished` where there is none."""

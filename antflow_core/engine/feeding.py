@@ -145,19 +145,26 @@ async def let_in(run: Run, entry: Entry, stage: StageRun, past_capacity: bool) -
     """
     door = run.cancels.at_door
     door[entry] = stage
-    if not (past_capacity or run.stopping or stage.channel.has_room()):
-        run.start_if_needed()
-        await stage.channel.wait_room()
+    if not past_capacity:
+        await _wait_room(run, stage)
     if entry in door and not run.stopping:
         waiting = stage.report_fed(entry)
-        if waiting is not None:
-            await stage.hold_place(waiting)
+        if waiting is not None and not await waiting and not past_capacity:
+            await _wait_room(run, stage)
     is_outstanding = door.pop(entry, None) is not None
     if is_outstanding and not run.stopping:
         stage.put(entry)
         return True
     stage.channel.pass_room_on()  # a worker that still has an item may wait behind
     return not is_outstanding
+
+
+async def _wait_room(run: Run, stage: StageRun) -> None:
+    """Wait until there is room, or the run takes nothing any more."""
+    if not (run.stopping or stage.channel.has_room()):
+        run.start_if_needed()
+        with run.output.let_out_for_caller():
+            await stage.channel.wait_room()
 
 
 @asynccontextmanager

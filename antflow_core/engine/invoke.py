@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from antflow_core.engine.carried import run_plain
 from antflow_core.engine.elsewhere import Elsewhere, Way, timeout_error
 from antflow_core.engine.executors import way_through
+from antflow_core.engine.limits import TaskLimit
 from antflow_core.stage import Stage, task_name
 from antflow_core.types import TaskFunc
 
@@ -60,7 +61,7 @@ class TaskCall:
         task: TaskFunc,
         stage: Stage,
         threads: Threads,
-        limits: Mapping[str, asyncio.Semaphore],
+        limits: Mapping[str, TaskLimit],
         telemetry: RunTelemetry | None = None,
     ) -> None:
         self.name = task_name(task)

@@ -11,6 +11,38 @@ if TYPE_CHECKING:
     from aiolimiter import AsyncLimiter
 
 
+class TaskLimit:
+    """How many workers may be inside a task at once, and who is.
+
+    Args:
+        places: So many.
+
+    Attributes:
+        inside: The names of those who are, a call included that was given up and has not returned.
+    """
+
+    __slots__ = ("_places", "_semaphore", "inside")
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._semaphore = asyncio.Semaphore(places)
+        self.inside: set[str] = set()
+
+    async def enter(self, worker: str) -> None:
+        """Wait for a place and take it."""
+        await self._semaphore.acquire()
+        self.inside.add(worker)
+
+    def leave(self, worker: str) -> None:
+        """Let the next one in."""
+        self.inside.discard(worker)
+        self._semaphore.release()
+
+    def is_full_of(self, workers: set[str]) -> bool:
+        """Whether none but these are inside, and no place is left."""
+        return len(self.inside & workers) >= self._places
+
+
 class StageLimits:
     """A stage's limits for one run; its workers share them.
 
@@ -24,7 +56,7 @@ class StageLimits:
 
     def __init__(self, stage: Stage) -> None:
         limits = stage.task_concurrency_limits or {}
-        self.tasks = {name: asyncio.Semaphore(limit) for name, limit in limits.items()}
+        self.tasks = {name: TaskLimit(limit) for name, limit in limits.items()}
         self.call_semaphore = asyncio.Semaphore(stage.call_concurrency) if stage.call_concurrency else None
         self.call_limiter = _make_limiter(stage.call_rate, stage.call_rate_period)
 

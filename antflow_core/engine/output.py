@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+import weakref
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from antflow_core.engine.channel import Channel
 from antflow_core.engine.feeding import Entry
@@ -30,7 +32,7 @@ class Output:
         attended: Somebody waits for the ends of single entries: who takes the delivery, or a rescue.
     """
 
-    __slots__ = ("_run", "attended", "collect", "delivery", "processed", "results")
+    __slots__ = ("_run", "_taker", "attended", "collect", "delivery", "processed", "results")
 
     def __init__(self, run: Run, *, collect: bool, delivery: Channel[PipelineResult] | None) -> None:
         self._run = run
@@ -39,6 +41,7 @@ class Output:
         self.results: list[PipelineResult] = []
         self.processed = 0
         self.attended = delivery is not None
+        self._taker: weakref.ref[asyncio.Task[Any]] | None = None
 
     def in_input_order(self) -> list[PipelineResult]:
         """The results that are kept."""
@@ -73,10 +76,33 @@ class Output:
         if self.delivery is not None:
             self.delivery.set_capacity(None)
 
+    def note_taker(self) -> None:
+        """The asyncio task that calls takes the delivery; it is not kept, and with it what it failed with."""
+        task = asyncio.current_task()
+        self._taker = None if task is None else weakref.ref(task)
+
+    @contextmanager
+    def let_out_for_caller(self) -> Iterator[None]:
+        """Where the caller is who takes the results, let all of them out as long as he waits in the body."""
+        delivery = self.delivery
+        if delivery is None or delivery.capacity is None or not self._is_taken_by_caller():
+            yield
+            return
+        capacity = delivery.capacity
+        delivery.set_capacity(None)
+        try:
+            yield
+        finally:
+            if not self._run.stopping:
+                delivery.set_capacity(capacity)
+
     def close(self) -> None:
         """There are no more."""
         if self.delivery is not None:
             self.delivery.close()
+
+    def _is_taken_by_caller(self) -> bool:
+        return self._taker is not None and self._taker() is asyncio.current_task()
 
     async def _take_attended(self, entry: Entry) -> None:
         """An entry came through, and its result is handed to who waits for it."""

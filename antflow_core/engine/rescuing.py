@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from antflow_core.context import WorkerContext, worker_state_var
+from antflow_core.engine.callers import give_up_places
 from antflow_core.engine.failures import Choice, Failure
 from antflow_core.engine.feeding import ENTRIES_PER_TURN, Entry, let_in
 from antflow_core.exceptions import PipelineError
@@ -45,7 +46,7 @@ class Rescues:
             The results of those that came through, in input order.
 
         Raises:
-            PipelineError: A task asks that keeps the last worker from them.
+            PipelineError: A task asks that keeps from them the last worker, or the last place in a task.
         """
         failures = [] if self._run.stopping else self._run.failures.chosen(choice)
         if not failures:
@@ -54,10 +55,12 @@ class Rescues:
         worker = self._own_worker()
         if worker is not None and (fault := self._fault(worker, first_stage)) is not None:
             raise fault
+        give_up_places()
         rescue = self._begin(_Rescue(failures, worker, first_stage, inside=inside))
         try:
-            await self._let_in(rescue)
-            await rescue.ended
+            with self._run.output.let_out_for_caller():
+                await self._let_in(rescue)
+                await rescue.ended
         finally:
             self._finish(rescue)
         return sorted(rescue.results, key=lambda result: result.sequence_id)
@@ -117,7 +120,7 @@ class Rescues:
                 at_door.popleft()
             elif rescue.inside or stage.channel.has_room():
                 at_door.popleft()
-                await self._bring(entry, stage)
+                await self._bring(entry, stage, inside=rescue.inside)
             else:
                 run.start_if_needed()
                 await stage.channel.wait_room()
@@ -128,11 +131,11 @@ class Rescues:
                 turn = ENTRIES_PER_TURN
                 await asyncio.sleep(0)
 
-    async def _bring(self, entry: Entry, stage: StageRun) -> None:
+    async def _bring(self, entry: Entry, stage: StageRun, *, inside: bool) -> None:
         """Let an entry in; whoever gives up waiting then, it has been told of as queued, and goes."""
         run = self._run
         try:
-            if not await let_in(run, entry, stage, past_capacity=True):
+            if not await let_in(run, entry, stage, past_capacity=inside):
                 run.drop(1)
         except BaseException:
             if run.cancels.at_door.pop(entry, None) is not None:
@@ -181,12 +184,23 @@ class Rescues:
         waiting.add(worker.worker_name)
         for stage in self._run.stages[first_stage:]:
             if waiting.issuperset(stage.stage.worker_names()):
-                return PipelineError(
-                    f"retry_failed() in a task of stage {worker.stage!r} would wait for itself: no worker of "
-                    f"stage {stage.name!r} is left to take the items; give that stage another worker, "
-                    "or call it outside the tasks"
+                return _waits_for_itself(
+                    worker, f"no worker of stage {stage.name!r} is left to take the items", "worker"
                 )
+            for task in stage.tasks:
+                if task.limit is not None and task.limit.is_full_of(waiting):
+                    return _waits_for_itself(
+                        worker, f"no place in task {task.name!r} of stage {stage.name!r} is left", "place"
+                    )
         return None
+
+
+def _waits_for_itself(worker: WorkerContext, why: str, lacking: str) -> PipelineError:
+    return PipelineError(
+        f"retry_failed() in a task of stage {worker.stage!r} would wait for itself: {why}; "
+        f"give that {'stage' if lacking == 'worker' else 'task'} another {lacking}, "
+        "or call it outside the tasks"
+    )
 
 
 class _Rescue:

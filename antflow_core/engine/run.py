@@ -269,8 +269,9 @@ class Run:
 
     async def wait_drained(self) -> None:
         """Wait until nothing is queued, in hand or waiting for a retry, or the run has ended."""
-        while (self.outstanding or self._tasks.are_feeding) and not self.ended:
-            await self._drain_waiters.wait()
+        with self.output.let_out_for_caller():
+            while (self.outstanding or self._tasks.are_feeding) and not self.ended:
+                await self._drain_waiters.wait()
 
     async def wait_ended(self) -> None:
         """Wait until the last worker has ended."""

@@ -6,6 +6,7 @@ import asyncio
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING
 
+from antflow_core.engine.callers import take_from_source
 from antflow_core.engine.feeding import Source, feed
 from antflow_core.engine.worker import Worker
 from antflow_core.exceptions import PipelineError
@@ -84,6 +85,7 @@ class RunTasks:
 
     async def _feed(self, source: Source) -> None:
         run = self._run
+        take_from_source(run)
         if run.telemetry is not None:
             run.telemetry.enter()
         try:

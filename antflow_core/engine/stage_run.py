@@ -15,6 +15,7 @@ from antflow_core.engine.feeding import Entry
 from antflow_core.engine.invoke import TaskCall, Threads
 from antflow_core.engine.limits import StageLimits
 from antflow_core.engine.noting import note_values
+from antflow_core.engine.places import Place
 from antflow_core.engine.retry import RetryPolicy
 from antflow_core.stage import Stage
 
@@ -104,15 +105,6 @@ class StageRun:
         self.put(entry)
         return None
 
-    async def hold_place(self, waiting: Awaitable[None]) -> None:
-        """Await a callback while a place in the queue is kept."""
-        self.channel.reserve()
-        try:
-            with calling_back(self._run):
-                await waiting
-        finally:
-            self.channel.release_reserved()
-
     def clear(self) -> int:
         """Drop what is queued; says how many entries that were."""
         begun: list[Entry] = []
@@ -128,14 +120,18 @@ class StageRun:
         """Have a tracker follow what comes here."""
         self.write_queued = recorder.queued_writer(self.index)
 
-    def report_fed(self, entry: Entry) -> Awaitable[None] | None:
-        """Record that an entry is let in; a callback that feeds this run must not wait for room it holds."""
+    def report_fed(self, entry: Entry) -> Awaitable[bool] | None:
+        """Record that an entry is let in.
+
+        Returns:
+            What awaits a callback, with a place kept for the entry; it says whether that still is. None where
+            there is nothing to be waited for.
+        """
         recorder = self._run.recorder
         if recorder is None:
             return None
         entry.item = recorder.item(entry.id)
-        with calling_back(self._run):
-            return self._report_queued(recorder, entry)
+        return self._report_queued(recorder, entry)
 
     def report_given_up(
         self,
@@ -165,8 +161,19 @@ class StageRun:
         await self.channel.wait_room()
         recorder = self._run.recorder
         waiting = None if recorder is None else self._report_queued(recorder, entry)
-        if waiting is not None:
-            await self.hold_place(waiting)
+        if waiting is None:
+            self._put_unless_cancelled(entry)
+        else:
+            await self._put_after(waiting, entry)
+
+    async def _put_after(self, waiting: Awaitable[bool], entry: Entry) -> None:
+        """Queue an entry after its callback, and as soon as there is room if its place was given up."""
+        is_kept = await waiting
+        if not (is_kept or self.channel.has_room()):
+            await self.channel.wait_room()
+        self._put_unless_cancelled(entry)
+
+    def _put_unless_cancelled(self, entry: Entry) -> None:
         try:
             self._run.cancels.check(entry)
         except asyncio.CancelledError:
@@ -174,13 +181,12 @@ class StageRun:
             raise
         self.put(entry)
 
-    async def _put_after(self, waiting: Awaitable[None], entry: Entry) -> None:
-        await self.hold_place(waiting)
-        self._run.cancels.check(entry)
-        self.put(entry)
-
-    def _report_queued(self, recorder: RunRecorder, entry: Entry) -> Awaitable[None] | None:
+    def _report_queued(self, recorder: RunRecorder, entry: Entry) -> Awaitable[bool] | None:
+        """Record that an entry is let in; gives what `report_fed` gives."""
         if recorder.tracker.silent:
             self.write_queued(entry.item, time.perf_counter() + self._run.wall_offset)
             return None
-        return recorder.status(entry.id, self.index, "queued")
+        place = Place(self.channel)
+        with calling_back(self._run, place):
+            waiting = recorder.status(entry.id, self.index, "queued")
+        return None if waiting is None else place.keep_during(waiting, self._run)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from antflow_core.engine.callers import is_awaited_by
 from antflow_core.engine.channel import Channel
 from antflow_core.types import PipelineResult
 
@@ -45,6 +46,7 @@ class ResultStream(AsyncIterator[PipelineResult]):
             raise StopAsyncIteration
         try:
             run = await self._begun()
+            run.output.note_taker()
             result = self._delivery.take()
             if result is None:
                 result = await self._delivery.wait()
@@ -59,11 +61,13 @@ class ResultStream(AsyncIterator[PipelineResult]):
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """Give the run up, if it is not over, and wait for its workers' end."""
+        """Give the run up, if it is not over, and wait for its workers' end, except inside a task of it."""
         run = self._run
         self._finish()
         if run is not None and not run.ended:
             run.cancel()
+            if is_awaited_by(run):
+                return
             await run.wait_ended()
             await run.wait_recorded()
 

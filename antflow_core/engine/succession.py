@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from antflow_core.context import worker_state_var
 from antflow_core.engine.attendance import Attendance
-from antflow_core.engine.callers import calling_back_var
+from antflow_core.engine.callers import is_awaited_by, is_inside
 from antflow_core.engine.channel import Channel
 from antflow_core.engine.continuing import go_on_from, remains_of
 from antflow_core.engine.failures import Choice
@@ -112,10 +111,9 @@ class Succession:
 
     def is_inside(self) -> bool:
         """Whether the caller is a task or a callback of the current run."""
-        run, worker = self.run, worker_state_var.get()
-        if run.ended and self._joined:  # a task's own task outlived it, and begins the next batch
+        if self.run.ended and self._joined:  # a task's own task outlived it, and begins the next batch
             return False
-        return (worker is not None and worker.run is run) or run in calling_back_var.get()
+        return is_inside(self.run)
 
     def running(self, wish: str) -> Run:
         """The run, if there is one going on, for a wish that concerns no other."""
@@ -138,7 +136,7 @@ class Succession:
     async def join(self) -> None:
         """Wait until nothing is left, then stop the workers where nobody else needs them."""
         run = self.run
-        if self.is_inside():
+        if self.is_inside() or self._keeps_running():
             raise PipelineError("join() inside a task of the same pipeline would wait for itself")
         run.start_if_needed()
         if run.outstanding and not run.started and not run.stopping:
@@ -159,7 +157,7 @@ class Succession:
         self._joined = False
         if not run.ended:
             run.stop()
-            if self.is_inside():
+            if is_awaited_by(run):
                 return
             try:
                 await run.wait_ended()
@@ -192,7 +190,7 @@ class Succession:
     async def retry(self, choice: Choice) -> list[PipelineResult]:
         """Let failed items go again, in the run where they failed or in one that goes on from there."""
         inside = self.is_inside()
-        while not self.run.ended and self.run.stopping and not inside:
+        while not self.run.ended and self.run.stopping and not is_awaited_by(self.run):
             await self.run.wait_ended()
         run = self.run
         if not run.ended:
@@ -294,8 +292,8 @@ class Succession:
             await self.run.wait_ended()
 
     def _keeps_running(self) -> bool:
-        """Whether the caller is a task of the current run, which cannot end before the task does."""
-        return not self.run.ended and self.is_inside()
+        """Whether the current run cannot end before the caller does."""
+        return not self.run.ended and is_awaited_by(self.run)
 
     def _run_ended(self) -> None:
         self.attendance.end(self.run)
