@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from antflow_core.engine.callers import calling_back
 from antflow_core.engine.failures import Ids
 from antflow_core.engine.feeding import Entry
+from antflow_core.history.endings import CANCELLED
 
 if TYPE_CHECKING:
     from antflow_core.engine.run import Run
     from antflow_core.engine.stage_run import StageRun
-
-CANCELLED = "cancelled by cancel_item()"
 
 
 class Cancels:

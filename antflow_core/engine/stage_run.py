@@ -17,6 +17,7 @@ from antflow_core.engine.limits import StageLimits
 from antflow_core.engine.noting import note_values
 from antflow_core.engine.places import Place
 from antflow_core.engine.retry import RetryPolicy
+from antflow_core.history.endings import RUN_CANCELLED, RUN_STOPPED
 from antflow_core.stage import Stage
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class StageRun:
             return
         if error is None:
             stopped = run.stopping and not run.cancelling
-            error = asyncio.CancelledError("the run was stopped" if stopped else "the run was cancelled")
+            error = asyncio.CancelledError(RUN_STOPPED if stopped else RUN_CANCELLED)
         attempt = entry.attempt if attempt is None else attempt
         run.recorder.status(
             entry.id, self.index, "failed", worker, attempt=attempt, error=error, quietly=True

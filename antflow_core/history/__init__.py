@@ -7,6 +7,7 @@
     storage       the chunks of memory that records lie in
     steps         the events that always come together, written the quick way
     dictionaries  names and items, each given an index when first seen
+    endings       items that are called failed and were only ended
     errors        exceptions: type, message and traceback each stored once
     tracebacks    what is kept of an exception's traceback
     announcer     tells subscribers of new rows

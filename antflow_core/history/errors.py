@@ -14,6 +14,7 @@ from types import CodeType
 from typing import Final
 
 from antflow_core.history.dictionaries import safe_text
+from antflow_core.history.endings import is_ending
 from antflow_core.history.records import ErrorRecord
 from antflow_core.history.tracebacks import Link, links_of
 
@@ -121,11 +122,16 @@ class _Texts(dict[str, int]):
 
 
 class ErrorTable:
-    """Every distinct error with an index, its four texts shared with the others."""
+    """Every distinct error with an index, its four texts shared with the others.
+
+    Attributes:
+        endings: The indexes of those that an item ends with which has not failed, see `endings`.
+    """
 
     def __init__(self) -> None:
         self._columns = (_Texts(), _Texts(), _Texts(), _Texts())
         self._rows = tuple(array("i") for _ in self._columns)
+        self.endings: list[int] = []
         self._indexes: dict[tuple[int, int, int, int], int] = {}
         self._templates: dict[tuple[object, ...], str] = {}
         # A key names code objects by id; holding them keeps the ids from being given away.
@@ -230,6 +236,9 @@ class ErrorTable:
         return types[index], messages[index], templates[index], details[index]
 
     def _add_row(self, key: tuple[int, int, int, int]) -> None:
+        types, messages, *_ = self._columns
+        if is_ending(types.texts[key[0]], messages.texts[key[1]]):
+            self.endings.append(len(self))
         for column, row, text in zip(self._columns, self._rows, key, strict=True):
             row.append(text)
             column.use(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from antflow_core.history.endings import are_failures, count_ended
 from antflow_core.history.records import FAILED, KIND_INDEX, KINDS, NO_ERROR, STATUS_COUNT, ErrorRecord
 
 if TYPE_CHECKING:
@@ -69,7 +71,8 @@ class RunFigures:
 
     Attributes:
         elapsed_s: Seconds to its end, or to its newest event.
-        items: Items by current status, of all statuses.
+        items: Items by current status, of all statuses; those that were ended and did not fail are left out.
+        given_up: Items that were cancelled by themselves, or begun and given up with the run.
         events: Events that the log still holds of it.
         rate: Items a second that ended, well or failed; None where it took no time.
         errors: The largest group first.
@@ -81,6 +84,7 @@ class RunFigures:
     ended_at: float | None
     elapsed_s: float
     items: dict[str, int]
+    given_up: int
     events: int
     rate: float | None
     stages: tuple[StageFigures, ...]
@@ -89,7 +93,7 @@ class RunFigures:
     @property
     def item_count(self) -> int:
         """How many items there were."""
-        return sum(self.items.values())
+        return sum(self.items.values()) + self.given_up
 
 
 def figures(log: EventLog) -> list[RunFigures]:
@@ -98,8 +102,9 @@ def figures(log: EventLog) -> list[RunFigures]:
     groups: dict[tuple[str, int], _ErrorTally] = {}
     for _, block in log.blocks(log.first_row, log.next_row):
         _count(tallies, block)
-        _group(log, groups, block[block["kind"] == FAILED])
-    return [_run_figures(log, run.number, tallies, groups) for run in log.runs]
+        _group(log, groups, block[are_failures(log, block)])
+    given_up = count_ended(log)
+    return [_run_figures(log, run.number, tallies, groups, given_up[run.number]) for run in log.runs]
 
 
 @dataclass(slots=True)
@@ -123,8 +128,8 @@ class _StageTally:
         durations = events["duration"][kinds == _COMPLETED]
         self.durations.append(durations[~np.isnan(durations)])
 
-    def figures(self, name: str) -> StageFigures:
-        completed, failed, skipped = (int(self.counts[kind]) for kind in (_COMPLETED, FAILED, _SKIPPED))
+    def figures(self, name: str, failed: int) -> StageFigures:
+        completed, skipped = (int(self.counts[kind]) for kind in (_COMPLETED, _SKIPPED))
         durations = np.concatenate(self.durations) if self.durations else np.empty(0, np.float32)
         return StageFigures(
             name=name,
@@ -179,6 +184,7 @@ def _run_figures(
     number: int,
     tallies: Sequence[_StageTally],
     groups: dict[tuple[str, int], _ErrorTally],
+    given_up: int,
 ) -> RunFigures:
     run = log.run_record(number)
     indexes = dict.fromkeys(log.stage_indexes(number))
@@ -186,7 +192,11 @@ def _run_figures(
     last_at = max((tally.last_at for tally in mine), default=run.started_at)
     ended_at = run.ended_at if run.ended_at is not None else max(last_at, run.started_at)
     items = log.status_counts(number)
-    stages = tuple(tallies[index].figures(log.stages[index].name) for index in indexes)
+    items["failed"] -= given_up
+    failed = Counter[int]()
+    for (_, stage), tally in groups.items():
+        failed[stage] += tally.count
+    stages = tuple(tallies[index].figures(log.stages[index].name, failed[index]) for index in indexes)
     return RunFigures(
         number=number,
         name=run.label,
@@ -194,6 +204,7 @@ def _run_figures(
         ended_at=run.ended_at,
         elapsed_s=ended_at - run.started_at,
         items=items,
+        given_up=given_up,
         events=sum(int(tally.counts.sum()) for tally in mine),
         rate=_rate(_ended(items, stages), ended_at - run.started_at),
         stages=stages,

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from antflow_core.history.endings import are_failures
 from antflow_core.history.records import FAILED, KIND_INDEX, KINDS, NO_ERROR, record_dtype
 from antflow_core.types import FailedItem, PipelineStats, StageStats
 
 if TYPE_CHECKING:
     from antflow_core.history.event_log import EventLog
-    from antflow_core.history.records import RunRecord
+    from antflow_core.history.records import EventRow, RunRecord
 
 NO_TYPE = "Exception"
 """What the engine, too, calls a failure that no error was recorded with."""
@@ -64,20 +65,22 @@ class Standings:
         """How every run stands, in order; costs O(items that are not through)."""
         self.count()
         log, latest = self._log, _latest_events(self._log)
+        failures = are_failures(log, latest)
+        failed = latest[failures]
+        latest = latest[failures | (latest["kind"] != FAILED)]
         now = np.zeros_like(self._counts)
         np.add.at(now, (latest["stage"], latest["kind"]), 1)
-        failed = latest[latest["kind"] == FAILED]
         return [_standing(log, run, self._counts, now, failed) for run in log.runs]
 
 
 def failed_items(log: EventLog, run: int) -> list[FailedItem]:
     """The items of a run that are failed now, in the order they failed; made one by one, 3 µs each."""
     mine = (item for item in log.items_with_status("failed") if log.items.run_of(item) == run)
-    return [_failed_item(log, row) for row in sorted(map(log.latest_row, mine)) if row >= 0]
+    events = (log.event(row) for row in sorted(map(log.latest_row, mine)) if row >= 0)
+    return [_failed_item(log, event) for event in events if event.error not in log.errors.endings]
 
 
-def _failed_item(log: EventLog, row: int) -> FailedItem:
-    event = log.event(row)
+def _failed_item(log: EventLog, event: EventRow) -> FailedItem:
     error = log.error(event.error) if event.error != NO_ERROR else None
     return FailedItem(
         event.item_id,

@@ -91,6 +91,8 @@ def _counts(run: RunFigures) -> Text:
             line.append(f" · {status.replace('_', ' ')} ").append(
                 format_count(count), style=style if count else ""
             )
+    if run.given_up:
+        line.append(f" · given up {format_count(run.given_up)}")
     return line.append(f" · {plural(run.events, 'event')}")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, get_args
 
 from antflow_core.history.answers import event_at, failed_item, status_event
+from antflow_core.history.endings import is_ending
 from antflow_core.history.event_log import EventLog
 from antflow_core.types import ErrorSummary, FailedItem, StatusEvent, StatusType, TaskEvent
 
@@ -63,13 +64,20 @@ class Questions:
         return list(dict.fromkeys(self.log.item_ids()))
 
     def get_failed_items(self) -> list[FailedItem]:
-        """The items that are failed now, in the order they failed."""
+        """The items that are failed now, in the order they failed.
+
+        Those that were cancelled by themselves or given up with their run are called ``failed`` too, as they
+        have no other status, but did not fail and are not among them.
+        """
         lost = [
             FailedItem(lost.item_id, lost.message, lost.error_type, lost.stage, lost.attempts, lost.time)
             for lost in self.log.lost_failures()
+            if not is_ending(lost.error_type, lost.message)
         ]
         rows = sorted(map(self.log.latest_row, self.log.items_with_status("failed")))
-        return lost + [failed_item(self.log, self.log.event(row)) for row in rows]
+        endings = self.log.errors.endings
+        events = (event for row in rows if (event := self.log.event(row)).error not in endings)
+        return lost + [failed_item(self.log, event) for event in events]
 
     def get_error_summary(self) -> ErrorSummary:
         """The failed items, counted by type of error and by stage."""

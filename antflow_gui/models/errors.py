@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
 from antflow_core.history.dictionaries import OVERFLOW_NAME
+from antflow_core.history.endings import are_failures
 from antflow_core.history.event_log import EventLog
-from antflow_core.history.records import FAILED
 from antflow_core.search.result import quote
 from antflow_core.units import format_clock, plural
 from antflow_gui.models.script_text import plain_tip, shown_name
@@ -158,7 +158,7 @@ class ErrorsModel(QAbstractListModel):
     def _read(self, log: EventLog, events: NDArray[np.void]) -> None:
         times_s = events["time"] - log.started_at
         self._stretch_bars(float(times_s.max()))
-        failed = np.flatnonzero(events["kind"] == FAILED)
+        failed = np.flatnonzero(are_failures(log, events))
         if not len(failed):
             return
         events, times_s = events[failed], times_s[failed]

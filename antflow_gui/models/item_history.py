@@ -80,6 +80,12 @@ class ItemHistory:
         return last.kind != "failed" and not is_through
 
     @property
+    def has_failed(self) -> bool:
+        """Whether the item failed, and so may be tried again; one that was given up did not."""
+        last = self.last
+        return last is not None and last.kind == "failed" and last.error not in self.log.errors.endings
+
+    @property
     def error(self) -> ErrorRecord | None:
         """What went wrong last, None where nothing did or the item came through after all."""
         last = self.last

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antflow_core.exceptions import RunFileError
+from antflow_core.history.endings import are_failures
 from antflow_core.history.event_log import EventLog
-from antflow_core.history.records import FAILED, KIND_INDEX
+from antflow_core.history.records import KIND_INDEX
 from antflow_core.link.replay import ReplayedRun
 from antflow_core.types import PipelineStats
 from antflow_gui.runs.progress import RATE_WINDOW_S
@@ -20,7 +21,7 @@ _FEWEST_SNAPSHOTS: Final = 5
 _POINTS: Final = 400
 _WINDOW_SHARES: Final = 1 / 300, 1 / 12
 """A rate is the mean of two seconds, but of no less and no more than such a part of the run."""
-_LEFT: Final = (KIND_INDEX["completed"], KIND_INDEX["skipped"], FAILED)
+_LEFT_WELL: Final = (KIND_INDEX["completed"], KIND_INDEX["skipped"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ class _EventCounts:
         return np.array(self._times), np.array(self._counts[1:], np.float64).reshape(-1, len(self._stages))
 
     def _count(self, events: NDArray[np.void]) -> None:
-        stages = events["stage"][np.isin(events["kind"], _LEFT)]
+        left = np.isin(events["kind"], _LEFT_WELL) | are_failures(self._log, events)
+        stages = events["stage"][left]
         found = np.array([np.count_nonzero(stages == stage) for stage in self._stages], np.int64)
         if found.any():
             self._times.append(float(events["time"][-1]))

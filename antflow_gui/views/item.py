@@ -244,7 +244,7 @@ class ItemView(QWidget):
 
     def _show_acts(self) -> None:
         last = self._history.last if self._history is not None else None
-        failed = last is not None and last.kind == "failed"
+        failed = self._history is not None and self._history.has_failed
         under_way = self._history is not None and self._history.is_under_way
         self.retry_button.setVisible(failed and self._can_retry)
         self.alike_button.setVisible(failed and self._can_retry and last is not None and last.error >= 0)

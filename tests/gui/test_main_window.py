@@ -242,3 +242,50 @@ def test_the_layout_survives_a_restart(context: AppContext, qtbot: QtBot, write_
     second.commands.actions["view.reset"].trigger()
     assert second.panels.console.toggleViewAction().isChecked()
     second.close()
+
+
+WAITS_FOR_RETRIES = """\
+from antflow import Pipeline, Stage
+
+
+async def fetch(number):
+    if number % 5 == 0:
+        raise LookupError("not there")
+    if number % 5 == 1:
+        raise ConnectionError("no answer")
+    return number
+
+
+async def main():
+    fields = {"retry_on": (ConnectionError,), "task_wait_seconds": 1000}
+    await Pipeline([Stage("Fetch", 6, [fetch], **fields)]).run(range(20))
+"""
+"""Four items fail for good; four wait for another attempt until the run is stopped."""
+
+
+def test_what_a_stop_ends_has_failed_neither_in_the_header_nor_among_the_errors(
+    window: MainWindow, context: AppContext, qt_loop: BatchedEventLoop, write_script: WriteScript
+) -> None:
+    window.open_script(write_script(WAITS_FOR_RETRIES))
+    trigger(qt_loop, window, "run.start")
+
+    def all_wait() -> bool:
+        pipelines = context.controller.pipelines()
+        progress = context.controller.measure(pipelines)
+        return bool(pipelines) and (progress.completed, progress.retried) == (12, 4)
+
+    drive(qt_loop, until=all_wait)
+    trigger(qt_loop, window, "run.stop")
+    drive(qt_loop, until=lambda: not context.controller.is_running)
+    header, log = window.run_page.header, context.controller.history
+    assert log is not None
+    assert log.status_counts()["failed"] == 8
+    assert header.counts["failed"].count == window.run_page.flow.cards[0].failed.count == 4
+    assert (window.errors.total, window.panels.errors.windowTitle()) == (4, "Errors  4")
+    assert [group.type_name for group in window.errors.model.groups] == ["LookupError"]
+    window.events.set_query("error:stopped")
+    window.events.table.selectRow(0)
+    assert not window.item.retry_button.isVisible()
+    window.events.set_query("status:failed error_type:LookupError")
+    window.events.table.selectRow(0)
+    assert window.item.retry_button.isVisible()
