@@ -97,7 +97,7 @@ class AsyncFuture(Generic[R]):
         wake = functools.partial(_release, waiter)
         self.add_done_callback(wake)
         try:
-            return await (waiter if timeout is None else _is_released(waiter, timeout))
+            return await _is_released(waiter, timeout) or self._done
         finally:
             self.remove_done_callback(wake)
 
@@ -224,7 +224,7 @@ async def each_as_completed(
             if not ended:
                 waiter = loop.create_future()
                 left_s = None if deadline is None else deadline - loop.time()
-                if not await _is_released(waiter, left_s):
+                if not (await _is_released(waiter, left_s) or ended):
                     raise _not_all_done(len(times) - count, len(times), timeout_s)
             future = ended.popleft()
             for _ in range(times[future]):
@@ -257,7 +257,7 @@ async def wait_for_some(
         finally:
             for future in open_futures:
                 future.remove_done_callback(note)
-        if not in_time and strategy is WaitStrategy.ALL_COMPLETED:
+        if left and not in_time and strategy is WaitStrategy.ALL_COMPLETED:
             raise _not_all_done(left, len(every), timeout_s)
     done = {future for future in every if future.done()}
     return done, every - done

@@ -7,6 +7,7 @@ import functools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from antflow_core.engine.in_context import in_context
@@ -168,6 +169,8 @@ class Pool:
                 # An error that is kept refers to this frame, and must not be referred to by it.
                 running = result = None
                 del job, args, kwargs, context
+            if me.cancelling() > cancels_seen:
+                await _meet_own_cancel(me, cancels_seen)
 
     async def _attempt(self, job: Job, work: Work, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a function that may be plain, or is limited, as often as it may be tried."""
@@ -213,6 +216,17 @@ class Pool:
 async def _traced(spans: Spans, number: int, task_id: int, running: Awaitable[R]) -> R:
     with spans.executor_task(number, task_id):
         return await running
+
+
+async def _meet_own_cancel(worker: asyncio.Task[None], cancels_seen: int) -> None:
+    """A job cancelled its own task as it ended: have done with that before the next job begins."""
+    cancels = worker.cancelling()
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    if worker.cancelling() > cancels:
+        raise asyncio.CancelledError  # this one came from outside
+    while worker.cancelling() > cancels_seen:
+        worker.uncancel()
 
 
 def _is_meant_for(worker: asyncio.Task[None], error: BaseException, cancels_seen: int) -> bool:

@@ -509,6 +509,30 @@ async def test_a_task_may_cancel_itself() -> None:
         assert [await other for other in others] == [0, 2, 4]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_task_that_cancels_itself_as_it_ends_leaves_the_next_one_alone(fails: bool) -> None:
+    async def cancel_late() -> str:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        if fails:
+            raise ValueError
+        return "done"
+
+    async def group(value: int) -> int:
+        with pytest.raises(ExceptionGroup):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(fail(LookupError(value)))
+        return value
+
+    async with AsyncExecutor(1) as executor:
+        future = executor.submit(cancel_late)
+        others = [executor.submit(group, n) for n in range(2)]
+        await executor.wait([future])
+        assert isinstance(future.exception(), ValueError) is fails
+        assert [await other for other in others] == [0, 1]
+
+
 async def test_a_task_may_have_timeouts_and_groups_of_its_own() -> None:
     async def patient() -> str:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any, cast
@@ -83,6 +84,24 @@ async def test_a_result_that_is_late_ends_the_waiting_and_not_the_task() -> None
         gate.open()
         assert await future.result(timeout=1000) == 5
         assert await future.result(timeout=float("inf")) == 5
+
+
+@pytest.mark.parametrize("way", ["result", "wait", "as_completed"])
+async def test_what_ends_in_the_same_turn_as_the_time_is_not_late(way: str) -> None:
+    async def wait_for_it() -> list[str]:
+        if way == "result":
+            return [await future.result(timeout=0.001)]
+        if way == "wait":
+            done, _ = await executor.wait([future], timeout=0.001)
+            return [await each for each in done]
+        return [await each async for each in executor.as_completed([future], timeout=0.001)]
+
+    executor, future = AsyncExecutor(), AsyncFuture[str](0)
+    waiting = asyncio.create_task(wait_for_it())
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_later(0.002, future.set_result, "in time")
+    time.sleep(0.02)  # noqa: ASYNC251  the loop meets both moments at once, in their order
+    assert await waiting == ["in time"]
 
 
 async def test_who_is_cancelled_while_he_waits_ends_his_own_waiting_only() -> None:

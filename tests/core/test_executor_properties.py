@@ -51,7 +51,7 @@ class Plan:
 
 plans = st.builds(
     Plan,
-    end=st.sampled_from(["succeeds", "succeeds", "succeeds", *ERRORS]),
+    end=st.sampled_from(["succeeds", "succeeds", "succeeds", "cancels itself late", *ERRORS]),
     failures=st.integers(0, 2),
     retries=st.integers(0, 2),
     turns=st.integers(0, 3),
@@ -84,6 +84,10 @@ class World:
                 await asyncio.sleep(0)
             if self.calls.count(number) <= plan.failures:
                 raise ValueError(number)
+            if plan.end == "cancels itself late":
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
             if plan.end in ERRORS:
                 raise ERRORS[plan.end](number)
             return number
