@@ -147,16 +147,29 @@ async def let_in(run: Run, entry: Entry, stage: StageRun, past_capacity: bool) -
     door[entry] = stage
     if not past_capacity:
         await _wait_room(run, stage)
-    if entry in door and not run.stopping:
-        waiting = stage.report_fed(entry)
-        if waiting is not None and not await waiting and not past_capacity:
-            await _wait_room(run, stage)
+    if entry in door and not run.stopping and not await _tell(run, entry, stage) and not past_capacity:
+        await _wait_room(run, stage)
     is_outstanding = door.pop(entry, None) is not None
     if is_outstanding and not run.stopping:
         stage.put(entry)
         return True
     stage.channel.pass_room_on()  # a worker that still has an item may wait behind
     return not is_outstanding
+
+
+async def _tell(run: Run, entry: Entry, stage: StageRun) -> bool:
+    """Tell that an entry is let in; says whether its place is still there after that.
+
+    What ends a program ends the run, as it does from every other callback, and not only who feeds.
+    """
+    try:
+        waiting = stage.report_fed(entry)
+        return waiting is None or await waiting
+    except (Exception, asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as error:
+        run.abort(error)
+        raise
 
 
 async def _wait_room(run: Run, stage: StageRun) -> None:

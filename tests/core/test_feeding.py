@@ -315,6 +315,17 @@ async def test_a_huge_input_does_not_keep_the_loop_to_itself() -> None:
     assert turns > 5000 / 64 / 2
 
 
+async def test_a_huge_feed_into_a_queue_without_limit_leaves_the_loop_its_turns() -> None:
+    pipeline = Pipeline([Stage("A", 1, [same], queue_capacity=0)])
+    feeding = asyncio.create_task(pipeline.feed(range(10_000)))
+    turns = 0
+    while not feeding.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns > 10_000 // 256
+    await pipeline.run([])
+
+
 @pytest.mark.parametrize("priority", ["high", None, float("nan")])
 async def test_a_priority_that_is_no_number_is_refused_and_nothing_is_lost(priority: Any) -> None:
     pipeline = Pipeline([Stage("A", 1, [same])])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from antflow_core import Pipeline, PipelineError, Stage, StatusTracker
+from antflow_core import Pipeline, PipelineError, Stage, StatusEvent, StatusTracker, TaskEvent
 from antflow_core.context import observer_var
 from tests.support.loops import RunOnLoop
 
@@ -410,6 +410,83 @@ async def test_what_ends_a_program_ends_the_run_and_reaches_its_caller(kind: Any
     with pytest.raises(kind):
         await pipeline.run(leave_source() if place == "source" else range(100))
     assert pipeline.get_stats().items_in_flight == 0
+
+
+class Odd(BaseException):
+    """Neither an Exception nor one of those that end programs."""
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("kind", [Odd, SystemExit])
+async def test_from_whichever_callback_it_ends_the_run(kind: Any, is_async: bool) -> None:
+    """Item 1 fails once, 2 fails for good, 3 passes the second stage by."""
+
+    def raise_at(told: str, place: str) -> Any:
+        async def raise_later() -> None:
+            await asyncio.sleep(0)
+            raise kind(place)
+
+        if told != place:
+            return None
+        if is_async:
+            return raise_later()
+        raise kind(place)
+
+    def make_pipeline(place: str) -> Pipeline:
+        tried: list[int] = []
+
+        async def work(value: int) -> int:
+            tried.append(value)
+            if value == 2 or (value == 1 and tried.count(1) == 1):
+                raise ValueError(value)
+            return value
+
+        def tell(event: StatusEvent) -> Any:
+            return raise_at(f"{event.status} in {event.stage}", place)
+
+        def tell_task(event: TaskEvent) -> Any:
+            return raise_at(event.event_type, place)
+
+        fields: dict[str, Any] = {
+            name: lambda *_, name=name: raise_at(name, place)
+            for name in ("on_success", "on_failure", "on_skip")
+        }
+        tracker = StatusTracker(tell, tell_task, tell_task, tell_task, tell_task)
+        first = Stage("A", 2, [work], retry="per_stage", stage_attempts=2, task_wait_seconds=0, **fields)
+        second = Stage("B", 2, [same], skip_if=lambda value: value == 3, **fields)
+        return Pipeline([first, second], status_tracker=tracker)
+
+    statuses = ["queued in A", "queued in B", "in_progress in A", "retrying in A", "completed in A"]
+    statuses += ["failed in A", "skipped in B"]
+    for place in (*statuses, "start", "complete", "retry", "fail", "on_success", "on_failure", "on_skip"):
+        pipeline = make_pipeline(place)
+        with pytest.raises(kind, match=place):
+            await pipeline.run(range(6))
+        stats = pipeline.get_stats()
+        ended = stats.items_processed + stats.items_failed + pipeline.dropped_items
+        assert (stats.items_in_flight, ended) == (0, stats.total_items), place
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_what_ends_a_program_as_an_item_is_fed_reaches_who_feeds_and_who_joins(is_async: bool) -> None:
+    async def leave_later() -> None:
+        raise Odd
+
+    def leave(event: StatusEvent) -> Any:
+        if event.item_id != 1:
+            return None
+        if is_async:
+            return leave_later()
+        raise Odd
+
+    pipeline = Pipeline([Stage("A", 1, [same])], status_tracker=StatusTracker(leave))
+    await pipeline.start()
+    with pytest.raises(Odd):
+        await pipeline.feed(range(3))
+    with pytest.raises(Odd):
+        await pipeline.join()
+    stats = pipeline.get_stats()
+    assert stats.items_processed + pipeline.dropped_items == stats.total_items == 2
 
 
 async def test_what_ends_a_program_reaches_join() -> None:
