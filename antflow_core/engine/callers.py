@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
 from antflow_core.context import worker_state_var
@@ -13,11 +13,23 @@ if TYPE_CHECKING:
     from antflow_core.engine.places import Place
     from antflow_core.engine.run import Run
 
-_calling_back_var: ContextVar[tuple[tuple[Run, Place | None], ...]] = ContextVar("calling_back", default=())
+Callers = tuple[tuple["Run", "Place | None"], ...]
+
+_calling_back_var: ContextVar[Callers] = ContextVar("calling_back", default=())
 """The runs whose status callback is being called, each with the place that is kept meanwhile."""
 
 _taking_from_var: ContextVar[tuple[Run, ...]] = ContextVar("taking_from", default=())
 """The runs that a source of their own is being asked for items."""
+
+
+def begin_calling_back(run: Run, place: Place | None = None) -> Token[Callers]:
+    """What is called until the end counts as part of the run; gives what `end_calling_back` takes."""
+    return _calling_back_var.set((*_calling_back_var.get(), (run, place)))
+
+
+def end_calling_back(token: Token[Callers]) -> None:
+    """Count as what one was before, in the same context."""
+    _calling_back_var.reset(token)
 
 
 @contextmanager
@@ -27,12 +39,11 @@ def calling_back(run: Run, place: Place | None = None) -> Iterator[None]:
     Args:
         place: What is kept in a queue meanwhile.
     """
-    callers = _calling_back_var.get()
-    _calling_back_var.set((*callers, (run, place)))
+    token = begin_calling_back(run, place)
     try:
         yield
     finally:
-        _calling_back_var.set(callers)
+        end_calling_back(token)
 
 
 def take_from_source(run: Run) -> None:

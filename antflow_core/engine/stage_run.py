@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from antflow_core.context import WorkerContext
-from antflow_core.engine.callers import calling_back
+from antflow_core.engine.callers import begin_calling_back, end_calling_back
 from antflow_core.engine.channel import Channel
 from antflow_core.engine.crew import Crew
 from antflow_core.engine.feeding import Entry
@@ -188,6 +188,9 @@ class StageRun:
             self.write_queued(entry.item, time.perf_counter() + self._run.wall_offset)
             return None
         place = Place(self.channel)
-        with calling_back(self._run, place):
+        token = begin_calling_back(self._run, place)  # a `with` would cost a tenth of the speed
+        try:
             waiting = recorder.status(entry.id, self.index, "queued")
+        finally:
+            end_calling_back(token)
         return None if waiting is None else place.keep_during(waiting, self._run)

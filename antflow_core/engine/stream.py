@@ -46,7 +46,8 @@ class ResultStream(AsyncIterator[PipelineResult]):
             raise StopAsyncIteration
         try:
             run = await self._begun()
-            run.output.note_taker()
+            if self._delivery.capacity is not None:
+                run.output.note_taker()
             result = self._delivery.take()
             if result is None:
                 result = await self._delivery.wait()
