@@ -78,13 +78,14 @@ class EventsModel(QAbstractTableModel):
 
     Attributes:
         fault: Why the result follows the log no longer, None where it does.
+        shows_tasks: Whether task events are among those that the query chooses from.
     """
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._log: EventLog | None = None
         self._query = ""
-        self._shows_tasks = False
+        self.shows_tasks = False
         self._result: SearchResult | None = None
         self._completer: Completer | None = None
         self._row_count = 0
@@ -110,7 +111,7 @@ class EventsModel(QAbstractTableModel):
     @property
     def total_events(self) -> int:
         """How many events there are that the query chooses from: status events, or all."""
-        return int(self._counts[: len(KINDS) if self._shows_tasks else STATUS_COUNT].sum())
+        return int(self._counts[: len(KINDS) if self.shows_tasks else STATUS_COUNT].sum())
 
     @property
     def dropped_events(self) -> int:
@@ -147,7 +148,7 @@ class EventsModel(QAbstractTableModel):
         result = self._search(self._log if self._log is not None else EventLog(), text)
         self.beginResetModel()
         self._query = text
-        self._shows_tasks = asks_for_task_events(text)
+        self.shows_tasks = asks_for_task_events(text)
         self._result = result if self._log is not None else None
         self._forget_rows()
         self.endResetModel()

@@ -26,6 +26,7 @@ _SEARCH_WIDTH = 240
 _ICON, _ICON_GAP = 12, 3
 _NOTICE_MS = 3_000
 _DROPPED = "Settings says how many events of a run are held at most; its recording has all of them."
+_STATUS_EVENTS = "What changed an item's status; the starts and ends of tasks are found by event: and task:."
 _NO_EVENTS = "Events of the run appear here: each item as it is queued, taken, retried, completed or failed."
 
 
@@ -212,8 +213,9 @@ class EventsView(QWidget):
             match = f" · {format_count(shown)} match" if self.query else ""
             dropped = self.model.dropped_events
             gone = f" · {format_count(dropped)} older ones dropped" if dropped else ""
-            self.count_label.set_text(plural(total, "event") + match + gone)
-            self.count_label.set_tip(_DROPPED if dropped else "")
+            noun = "event" if self.model.shows_tasks else "status event"
+            self.count_label.set_text(plural(total, noun) + match + gone)
+            self.count_label.set_tip(_DROPPED if dropped else "" if self.model.shows_tasks else _STATUS_EVENTS)
         if shown:
             self.note.show_text("")
         elif self.query and total:

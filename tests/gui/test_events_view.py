@@ -104,10 +104,10 @@ def test_typing_filters_after_a_pause_and_escape_clears(view: EventsView, qtbot:
         QTest.keyClicks(view.search_box, "status:failed")
     assert changed.args == ["status:failed"]
     assert view.model.rowCount() == 2
-    assert view.count_label.text == "66 events · 2 match"
+    assert view.count_label.text == "66 status events · 2 match"
     QTest.keyClick(view.search_box, Qt.Key.Key_Escape)
     assert (view.query, view.model.rowCount()) == ("", 66)
-    assert view.count_label.text == "66 events"
+    assert view.count_label.text == "66 status events"
 
 
 def test_return_applies_at_once(view: EventsView, qtbot: QtBot) -> None:
@@ -335,7 +335,7 @@ def test_what_a_limited_log_has_dropped_is_counted(view: EventsView) -> None:
     for number in range(CHUNK_ROWS):
         run.complete(number)
     view.refresh()
-    assert view.count_label.text == "32,768 events · 16,384 older ones dropped"
+    assert view.count_label.text == "32,768 status events · 16,384 older ones dropped"
     assert view.chips.chips["completed"].count == view.model.event_counts()["completed"]
 
 
