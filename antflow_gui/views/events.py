@@ -215,7 +215,9 @@ class EventsView(QWidget):
             gone = f" · {format_count(dropped)} older ones dropped" if dropped else ""
             noun = "event" if self.model.shows_tasks else "status event"
             self.count_label.set_text(plural(total, noun) + match + gone)
-            self.count_label.set_tip(_DROPPED if dropped else "" if self.model.shows_tasks else _STATUS_EVENTS)
+            self.count_label.set_tip(
+                _DROPPED if dropped else "" if self.model.shows_tasks else _STATUS_EVENTS
+            )
         if shown:
             self.note.show_text("")
         elif self.query and total:

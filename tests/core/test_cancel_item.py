@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from antflow_core import Pipeline, Stage, StatusEvent, StatusTracker, concurrency_limit
+from tests.support.ends import counts
 
 CANCELLED = {"error": "cancelled by cancel_item()", "error_type": "CancelledError"}
 
@@ -48,20 +49,6 @@ async def until(condition: Callable[[], object]) -> None:
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
-
-
-def counts(pipeline: Pipeline) -> dict[str, int]:
-    """How many items ended how; together they are all that were fed."""
-    stats = pipeline.get_stats()
-    ends = {
-        "processed": stats.items_processed,
-        "failed": stats.items_failed,
-        "dropped": pipeline.dropped_items,
-        "cancelled": pipeline.cancelled_items,
-        "in flight": stats.items_in_flight,
-    }
-    assert sum(ends.values()) == stats.total_items
-    return {name: count for name, count in ends.items() if count}
 
 
 def words(tracker: StatusTracker, item_id: Any) -> list[str]:

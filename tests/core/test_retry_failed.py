@@ -21,6 +21,7 @@ from antflow_core import (
     TaskFailedError,
 )
 from antflow_core.context import observer_var
+from tests.support.ends import counts
 
 
 async def same(value: Any) -> Any:
@@ -64,21 +65,6 @@ async def until(condition: Callable[[], object]) -> None:
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
-
-
-def counts(pipeline: Pipeline) -> dict[str, int]:
-    """How many items ended how; together they are all that were fed."""
-    stats = pipeline.get_stats()
-    ends = {
-        "processed": stats.items_processed,
-        "failed": stats.items_failed,
-        "dropped": pipeline.dropped_items,
-        "cancelled": pipeline.cancelled_items,
-        "in flight": stats.items_in_flight,
-    }
-    assert sum(ends.values()) == stats.total_items
-    assert stats.items_failed == pipeline.get_error_summary().total_failed
-    return {name: count for name, count in ends.items() if count}
 
 
 def values(results: list[PipelineResult]) -> list[Any]:

@@ -9,24 +9,11 @@ from typing import Any
 import pytest
 
 from antflow_core import Pipeline, PipelineError, Stage, StatusEvent, StatusTracker, TaskEvent
+from tests.support.ends import counts
 from tests.support.gates import Gate, same, settle, until
 
 SOON_S = 10.0
 """Whatever takes so long hangs."""
-
-
-def counts(pipeline: Pipeline) -> dict[str, int]:
-    """How many items ended how; together they are all that were fed."""
-    stats = pipeline.get_stats()
-    ends = {
-        "processed": stats.items_processed,
-        "failed": stats.items_failed,
-        "dropped": pipeline.dropped_items,
-        "cancelled": pipeline.cancelled_items,
-        "in flight": stats.items_in_flight,
-    }
-    assert sum(ends.values()) == stats.total_items
-    return {name: count for name, count in ends.items() if count}
 
 
 class Picky:
