@@ -6,6 +6,7 @@
     _version        the version, read by the build too
     exceptions      every error raised on purpose
     types           values that cross borders: results, events, states, statistics, snapshots, protocols
+    arguments       what callers give, judged where they give it
     units           how numbers read to a person
     standard_streams  a program's own lines on stdout and stderr
     stage           Stage and its validation

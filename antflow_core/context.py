@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
+from antflow_core.arguments import check_number, check_seconds
 from antflow_core.types import WorkerMetrics, WorkerState
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class WorkerContext(WorkerState):
 
     def set_status_text(self, text: str, min_interval_s: float) -> bool:
         """Show `text` as the current task unless this item showed one less than `min_interval_s` ago."""
+        if min_interval_s != 0:
+            check_seconds("min_interval", min_interval_s)
         if self.status == "idle":
             return False
         if min_interval_s > 0:
@@ -173,4 +176,5 @@ def call_rate_has_capacity(amount: float = 1) -> bool:
     worker = worker_state_var.get()
     if worker is None or worker.call_limiter is None:
         return True
+    check_number("amount", amount)
     return worker.call_limiter.has_capacity(amount)

@@ -11,11 +11,12 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
+from antflow_core.arguments import check_timeout, is_iterable, whole_number
 from antflow_core.engine.future import AsyncFuture, WaitStrategy, each_as_completed, wait_for_some
 from antflow_core.engine.intake import Intake
 from antflow_core.engine.invoke import Threads
 from antflow_core.engine.pool import Pool
-from antflow_core.engine.work import Job, Work, whole_number
+from antflow_core.engine.work import Job, Work
 from antflow_core.exceptions import ExecutorShutdownError
 from antflow_core.stage import Stage
 from antflow_core.telemetry import get_tracer, is_enabled
@@ -310,6 +311,8 @@ class AsyncExecutor:
         if self._is_shut:
             raise ExecutorShutdownError("Cannot use map on a shutdown executor")
         work = self._work_of(fn, retries, retry_delay, None)
+        check_timeout(timeout_s)
+        _check_iterables(iterables)
         self._pool.enter_loop()
         context = contextvars.copy_context()
 
@@ -343,6 +346,14 @@ class AsyncExecutor:
         self._pool.cancel()
         self._settle()
         await self._pool.wait_left()
+
+
+def _check_iterables(iterables: tuple[Any, ...]) -> None:
+    for items in iterables:
+        if not is_iterable(items):
+            raise TypeError(
+                f"an executor maps a function over lists or other iterables; {items!r} is not iterable"
+            )
 
 
 def _strategy(return_when: Any) -> WaitStrategy:

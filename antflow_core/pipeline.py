@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import AsyncIterable, Collection, Iterable
 from importlib import import_module
-from numbers import Real
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from antflow_core.arguments import is_number, whole_number
 from antflow_core.engine.channel import DEFAULT_PRIORITY, Channel
 from antflow_core.engine.displays import DashboardKind, choose_displays
 from antflow_core.engine.failures import Choice, ErrorType
@@ -188,6 +187,7 @@ class Pipeline(PipelineReading):
         Raises:
             PipelineError: It is running already.
             RunFileError: The run file is there already, or the folder for it is not.
+            TypeError: `items` cannot be gone through, or an argument is of another kind.
             ValueError: `progress` and `dashboard` together, an unknown dashboard, or a wrong interval.
         """
         displays = choose_displays(items, progress, dashboard, custom_dashboard)
@@ -224,10 +224,11 @@ class Pipeline(PipelineReading):
             record: A run file to make of this run, as for `run`.
 
         Raises:
+            TypeError: `items` cannot be gone through, or `buffer_size` is no whole number.
             ValueError: `buffer_size` is negative.
         """
-        if buffer_size is not None and buffer_size < 0:
-            raise ValueError(f"buffer_size must be None (no limit) or 0 and more, got {buffer_size}")
+        if buffer_size is not None:
+            buffer_size = whole_number("buffer_size", buffer_size, least=0)
         source = Source(items)
 
         async def begin(delivery: Channel[PipelineResult]) -> Run:
@@ -265,14 +266,16 @@ class Pipeline(PipelineReading):
             priority: A lower number goes first; equal ones keep order.
 
         Raises:
+            TypeError: `items` cannot be gone through.
             ValueError: There is no such stage, or `priority` is no number.
         """
-        if not isinstance(priority, Real) or math.isnan(priority):
+        if not is_number(priority):
             raise ValueError(f"priority must be a number, the lower the sooner; got {priority!r}")
+        source = Source(items)
         stage = 0 if target_stage is None else self._index_of(target_stage)
         inside = self._runs.is_inside()
         run = await self._runs.taking(inside=inside)
-        await feed(run, Source(items), run.stages[stage], priority=priority, past_capacity=inside)
+        await feed(run, source, run.stages[stage], priority=priority, past_capacity=inside)
 
     async def feed_async(
         self, items: AsyncIterable[Any], target_stage: str | None = None, priority: int = DEFAULT_PRIORITY

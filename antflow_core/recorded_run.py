@@ -6,10 +6,10 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from antflow_core.arguments import check_number, check_seconds, run_file_path, whole_number
 from antflow_core.exceptions import RunFileError
 from antflow_core.export.json_reader import JsonLinesReader, is_json_lines
 from antflow_core.export.source import LogSource
@@ -47,8 +47,9 @@ def open_run(path: str | os.PathLike[str], *, whole: bool = True) -> RecordedRun
 
     Raises:
         RunFileError: It cannot be opened; the sentence says why.
+        TypeError: `path` is no path.
     """
-    run = RecordedRun(Path(path))
+    run = RecordedRun(path)
     run.update(None if whole else 0.0)
     return run
 
@@ -64,8 +65,8 @@ class RecordedRun(Questions):
         log: The events read so far.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path.absolute()
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = run_file_path("path", path).absolute()
         self._reader = JsonLinesReader(self.path) if is_json_lines(self.path) else RunFileReader(self.path)
         super().__init__(self._reader.log)
         self._timer: asyncio.TimerHandle | None = None
@@ -127,6 +128,8 @@ class RecordedRun(Questions):
             RunFileError: It is closed, or cannot be read any more.
         """
         self._check_open()
+        if limit_s is not None:
+            check_seconds("limit_s", limit_s)
         count = self._reader.read(limit_s)
         if count:
             self.log.flush()
@@ -142,6 +145,7 @@ class RecordedRun(Questions):
             What ends the following; it may be called again.
         """
         self._check_open()
+        check_seconds("interval_s", interval_s)
         self._stop_following()
         self._following = True
         self._timer = asyncio.get_running_loop().call_later(0, self._follow, interval_s)
@@ -168,11 +172,16 @@ class RecordedRun(Questions):
             RunFileError: It is closed, or cannot be read any more.
         """
         self._check_open()
+        if run is not None:
+            whole_number("run", run, least=1)
+        check_number("after", after)
         names = {record.number: record.stages for record in self.log.runs}
+        if run is not None and run not in names:
+            return []
         with reading_faults(self.path):
             return [
                 RunSnapshot(number, moment, decode_stats(stats, names[number]))
-                for number, moment, stats in self._reader.snapshots(run, after)
+                for number, moment, stats in self._reader.snapshots(run, float(after))
             ]
 
     def values_of(self, item_id: Any) -> list[StageValue]:

@@ -10,13 +10,15 @@ import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, Literal
 
+from antflow_core.arguments import is_number
 from antflow_core.exceptions import PipelineError, StageValidationError
 from antflow_core.types import TaskFunc
 
 _QUEUE_PLACES_PER_WORKER = 10
+_MOST_WORKERS = 1_000_000
+"""Each is a task of some kilobytes; a number with a digit too many would take the machine's memory."""
 
 
 @dataclass
@@ -126,6 +128,8 @@ class Stage:
         self._require_int("workers", workers)
         if workers < 1:
             raise self._fault(f"must have at least 1 worker, got {workers}")
+        if workers > _MOST_WORKERS:
+            raise self._fault(f"must have at most {_MOST_WORKERS:,} workers, got {workers}")
 
     def _check_task(self, task: Any) -> None:
         if inspect.iscoroutine(task):
@@ -160,7 +164,7 @@ class Stage:
         if not isinstance(limits, Mapping):
             raise self._fault(f"task_concurrency_limits must be a dict by task name, got {limits!r}")
         known = {task_name(task) for task in self.tasks}
-        unknown = sorted(name for name in limits if name not in known)
+        unknown = sorted((name for name in limits if name not in known), key=str)
         if unknown:
             raise self._fault(
                 f"task_concurrency_limits names unknown task(s) {unknown}; it has {sorted(known)}"
@@ -223,8 +227,8 @@ class Stage:
         if isinstance(value, bool):
             raise self._fault(f"{field_name} must be a whole number, got {value!r}")
 
-    def _require_number(self, field_name: str, value: object) -> None:
-        if not isinstance(value, Real) or isinstance(value, bool) or not math.isfinite(value):
+    def _require_number(self, field_name: str, value: Any) -> None:
+        if isinstance(value, bool) or not is_number(value) or not math.isfinite(value):
             raise self._fault(f"{field_name} must be a number, got {value!r}")
 
     def _require_positive(self, field_name: str, value: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from antflow_core.arguments import check_number
 from antflow_core.display.parts import error_groups, framed, overview, stage_table, worker_table
 from antflow_core.display.terminal import TerminalDashboard
 
@@ -38,6 +39,7 @@ class FullDashboard(TerminalDashboard):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(refresh_rate, total=total, console=console, clock=clock)
+        check_number("max_items_shown", max_items_shown)
         self.max_items_shown = max_items_shown
 
     def frame(self, reading: Reading) -> RenderableType:

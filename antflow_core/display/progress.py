@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from antflow_core.arguments import whole_number
 from antflow_core.display.parts import PAUSED, Bar
 from antflow_core.display.terminal import TerminalDashboard
 from antflow_core.display.wording import amount, left, share
@@ -45,6 +46,10 @@ class ProgressDisplay(TerminalDashboard):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(refresh_rate, total=total, console=console, clock=clock)
+        whole_number("width", width)
+        for name, char in (("fill_char", fill_char), ("empty_char", empty_char)):
+            if not isinstance(char, str):
+                raise TypeError(f"{name} must be text, got {char!r}")
         self.width = width
         self.fill_char = fill_char
         self.empty_char = empty_char

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from antflow_core.arguments import check_function, check_number, whole_number
 from antflow_core.display.base import BaseDashboard
 from antflow_core.display.meter import Meter, Reading
 from antflow_core.display.plain import PlainLines
@@ -32,6 +33,10 @@ class TerminalDashboard(BaseDashboard):
         total: Items to expect where the pipeline does not know.
         console: Where to draw; the process's standard output if None.
         clock: Seconds that only go forward.
+
+    Raises:
+        TypeError: An argument is of another kind.
+        ValueError: `refresh_rate` is not above 0.
     """
 
     def __init__(
@@ -42,8 +47,13 @@ class TerminalDashboard(BaseDashboard):
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not refresh_rate > 0:
+        check_number("refresh_rate", refresh_rate)
+        if refresh_rate <= 0:
             raise ValueError(f"refresh_rate must be more than 0 redraws a second, got {refresh_rate}")
+        if total is not None:
+            whole_number("total", total)
+        _check_console(console)
+        check_function("clock", clock, "no arguments")
         self.refresh_rate = refresh_rate
         self.total = total
         self._expected = total
@@ -58,6 +68,7 @@ class TerminalDashboard(BaseDashboard):
 
     @console.setter
     def console(self, console: Console) -> None:
+        _check_console(console)
         self._given_console = console
         if self._live is None:
             self._console = console
@@ -160,6 +171,11 @@ class TerminalDashboard(BaseDashboard):
         encoding = getattr(stream, "encoding", None) or "utf-8"
         stream.write(line.encode(encoding, "replace").decode(encoding) + "\n")
         stream.flush()
+
+
+def _check_console(console: object) -> None:
+    if console is not None and not isinstance(console, Console):
+        raise TypeError(f"console must be a rich.console.Console or None, got {console!r}")
 
 
 def _beyond_what_is_fed(pipeline: Pipeline, total_items: int | None) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sized
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from antflow_core.arguments import is_iterable
 from antflow_core.engine.channel import DEFAULT_PRIORITY
 
 if TYPE_CHECKING:
@@ -65,13 +67,29 @@ class Source:
 
     Attributes:
         unfed: None where the items do not know their number.
+
+    Raises:
+        TypeError: They cannot be gone through.
     """
 
     __slots__ = ("items", "unfed")
 
     def __init__(self, items: Iterable[Any] | AsyncIterable[Any]) -> None:
+        if not (isinstance(items, AsyncIterable) or is_iterable(items)):
+            raise _no_items(items)
         self.items = items
         self.unfed = len(items) if isinstance(items, Sized) else None
+
+
+def _no_items(given: Any) -> TypeError:
+    """What there is to say of something that holds no items."""
+    hint = ""
+    if inspect.iscoroutine(given):
+        hint = f"; await it first: await {given.__name__}()"
+        given.close()  # else Python warns that it was never awaited, beside the error that says why
+    elif inspect.isroutine(given):
+        hint = f"; call it: {given.__name__}()"
+    return TypeError(f"items must be a list or another iterable, async or not, got {given!r}{hint}")
 
 
 async def feed(

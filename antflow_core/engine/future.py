@@ -12,6 +12,8 @@ from enum import Enum
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
+from antflow_core.arguments import check_timeout, is_iterable
+
 R = TypeVar("R")
 Callback = Callable[["AsyncFuture[R]"], object]
 
@@ -67,6 +69,8 @@ class AsyncFuture(Generic[R]):
             TimeoutError: It is not done by then; it goes on.
             BaseException: What the task raised.
         """
+        if timeout is not None:
+            check_timeout(timeout)
         if not self._done and not await self.wait_done(timeout):
             raise TimeoutError(f"task {self.sequence_id} is not done after {timeout:g} s")
         failure = self._failure
@@ -208,6 +212,7 @@ async def each_as_completed(
 ) -> AsyncGenerator[AsyncFuture[R], None]:
     """Give the futures one by one as they end; see `AsyncExecutor.as_completed`."""
     loop = asyncio.get_running_loop()
+    check_timeout(timeout_s)
     times = Counter(_checked(futures))
     deadline = None if timeout_s is None else loop.time() + timeout_s
     ended: deque[AsyncFuture[R]] = deque()
@@ -238,6 +243,7 @@ async def wait_for_some(
     futures: Iterable[AsyncFuture[R]], timeout_s: float | None, strategy: WaitStrategy
 ) -> tuple[set[AsyncFuture[R]], set[AsyncFuture[R]]]:
     """Wait until enough of the futures have ended; see `AsyncExecutor.wait`."""
+    check_timeout(timeout_s)
     every = set(_checked(futures))
     open_futures = {future for future in every if not future.done()}
     waiter = asyncio.get_running_loop().create_future()
@@ -271,6 +277,8 @@ def _suffices(future: AsyncFuture[Any], strategy: WaitStrategy) -> bool:
 
 
 def _checked(futures: Iterable[AsyncFuture[R]]) -> list[AsyncFuture[R]]:
+    if not is_iterable(futures):
+        raise TypeError(f"an executor waits for a list of the futures that submit() gave, got {futures!r}")
     every = list(futures)
     for future in every:
         if not isinstance(future, AsyncFuture):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from antflow_core.arguments import run_file_path
 from antflow_core.exceptions import FileIsThereError
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def begin_file(path: str | os.PathLike[str]) -> Recorder:
 
     Raises:
         RunFileError: There is such a file already, or no such folder.
+        TypeError: `path` is no path.
     """
+    run_file_path("record", path)
     # Late: it loads numpy and SQLite, which few runs need.
     from antflow_core.recording.recorder import Recorder
 

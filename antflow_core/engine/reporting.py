@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from antflow_core.arguments import check_seconds
 from antflow_core.engine import statistics
 from antflow_core.types import DashboardProtocol, DashboardSnapshot, PipelineResult
 
@@ -35,7 +36,8 @@ class Reporter:
         runs: Succession,
         interval_s: float = 0.5,
     ) -> None:
-        if not interval_s > 0:
+        check_seconds("dashboard_update_interval", interval_s)
+        if interval_s <= 0:
             raise ValueError(f"dashboard_update_interval must be more than 0 seconds, got {interval_s}")
         self._dashboards = dashboards
         self._pipeline = pipeline

@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from antflow_core.arguments import check_function, check_number
 from antflow_core.engine.executors import hopeless_errors
 from antflow_core.stage import Stage
 
@@ -34,6 +35,9 @@ class ExponentialBackoff:
     draw: Callable[[], float] = field(default=random.random, repr=False)
 
     def __post_init__(self) -> None:
+        for name in ("first_s", "factor", "longest_s", "jitter"):
+            check_number(name, getattr(self, name))
+        check_function("draw", self.draw, "no arguments")
         if self.first_s < 0 or self.longest_s < 0 or self.factor < 1:
             raise ValueError(f"waits must not be negative and factor at least 1, got {self}")
         if not 0 <= self.jitter <= 1:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import operator
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import Context
 from types import FunctionType, MethodType
 from typing import Any
 
+from antflow_core.arguments import check_seconds, whole_number
 from antflow_core.engine.future import AsyncFuture
 from antflow_core.engine.invoke import Threads, free_call
 from antflow_core.engine.raised import add_note
@@ -43,8 +43,9 @@ class Work:
         retry_delay: float,
         semaphore: AbstractAsyncContextManager[Any] | None,
     ) -> None:
-        if retries != 0:
+        if not isinstance(retries, bool):  # AntFlow takes True for one
             whole_number("retries", retries, least=0)
+        if retries or retry_delay is not None:  # as AntFlow, which does not look at it without retries
             _check_delay(retry_delay)
         is_coroutine_function = _is_coroutine_function(function)
         if not is_coroutine_function:
@@ -108,17 +109,6 @@ def note_attempt(error: BaseException, task_id: int, work: Work, attempt: int) -
     add_note(error, f"task {task_id} of an executor, {work.name!r}, attempt {attempt}")
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
-    """A number from a caller, if it is one and not too small."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number, got {value!r}") from None
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {number}")
-    return number
-
-
 def _is_coroutine_function(function: Any) -> bool:
     """Whether it certainly is one, and calling it does nothing yet."""
     if isinstance(function, MethodType):
@@ -144,7 +134,6 @@ def _checked_limit(semaphore: Any) -> AbstractAsyncContextManager[Any]:
 
 
 def _check_delay(retry_delay: Any) -> None:
-    if not isinstance(retry_delay, int | float):
-        raise TypeError(f"retry_delay must be a number of seconds, got {retry_delay!r}")
-    if not retry_delay >= 0:
+    check_seconds("retry_delay", retry_delay)
+    if retry_delay < 0:
         raise ValueError(f"retry_delay must not be negative, got {retry_delay}")

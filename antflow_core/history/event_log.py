@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from antflow_core.arguments import whole_number
 from antflow_core.history.announcer import Announcer
 from antflow_core.history.dictionaries import (
     LEFT,
@@ -92,13 +93,14 @@ class EventLog(RecordStore):
         """How many events are held at most; a change counts from the next chunk on.
 
         Raises:
+            TypeError: It is no whole number.
             ValueError: Fewer than two chunks.
         """
         return self._max_events
 
     @max_events.setter
     def max_events(self, limit: int | None) -> None:
-        if limit is not None and limit < 2 * CHUNK_ROWS:
+        if limit is not None and whole_number("max_events", limit) < 2 * CHUNK_ROWS:
             raise ValueError(
                 f"max_events must be None (no limit) or at least {2 * CHUNK_ROWS:,}, got {limit!r}: "
                 f"events are dropped {CHUNK_ROWS:,} at a time"

@@ -13,6 +13,7 @@ from typing import Final, Self
 
 import numpy as np  # noqa: F401  loaded now, because it takes a tenth of a second, and not while a run goes on
 
+from antflow_core.arguments import run_file_path, whole_number
 from antflow_core.recording.followed import TURN_S, FollowedTracker
 from antflow_core.recording.place import make_writer
 from antflow_core.recording.process import call_at_exit, end_of_process, folder_of, outcome_of, program
@@ -48,7 +49,9 @@ def record(
 
     Raises:
         RunFileError: There is such a file already, or no such folder.
+        TypeError: An argument is of another kind.
     """
+    _check_tracker(tracker, path)
     recorder = Recorder(path, overwrite=overwrite, values=values)
     recorder.follow(tracker)
     return recorder
@@ -68,6 +71,7 @@ class Recorder:
 
     Raises:
         RunFileError: There is such a file already, or no such folder.
+        TypeError: An argument is of another kind.
     """
 
     def __init__(
@@ -79,6 +83,8 @@ class Recorder:
         script: str | None = None,
         arguments: tuple[str, ...] | None = None,
     ) -> None:
+        run_file_path("path", path)
+        _check_what(values, script, arguments)
         is_program = script is None
         if script is None:
             script, own_arguments = program()
@@ -119,7 +125,13 @@ class Recorder:
             run: The one run that is wanted; None for all. A tracker of which all runs are recorded stays so.
             copies: Take in runs too that its log copies from others; not if those are recorded themselves.
             weakly: Let it be freed before the end when nobody else needs it any more.
+
+        Raises:
+            TypeError: `tracker` is none, or `run` no number.
         """
+        _check_tracker(tracker)
+        if run is not None:
+            whole_number("run", run, least=1)
         if any(each.tracker is tracker and each.only_run in (None, run) for each in self._followed):
             return
         followed = FollowedTracker(tracker, self._writer, only_run=run, copies=copies, values=self._values)
@@ -144,7 +156,11 @@ class Recorder:
         Args:
             outcome: How what is recorded ended.
             message: Why, one sentence; None where there is nothing to say.
+
+        Raises:
+            TypeError: An argument is of another kind.
         """
+        _check_end(outcome, message)
         if not self.is_open:
             return
         self._outcome = outcome, message
@@ -194,3 +210,27 @@ class Recorder:
     def _end_with_process(self) -> None:
         """Nobody has ended it before the process ends."""
         self.close(*end_of_process())
+
+
+def _check_tracker(tracker: object, path: object = None) -> None:
+    if not isinstance(tracker, StatusTracker):
+        hint = "; the tracker comes first, then the path" if isinstance(path, StatusTracker) else ""
+        raise TypeError(f"tracker must be a StatusTracker, got {tracker!r}{hint}")
+
+
+def _check_what(values: object, script: object, arguments: object) -> None:
+    if values is not None and not isinstance(values, ValueCapture):
+        raise TypeError(f"values must be a ValueCapture or None, got {values!r}")
+    if script is not None and not isinstance(script, str):
+        raise TypeError(f"script must be the script's path as text, or None, got {script!r}")
+    if arguments is None:
+        return
+    if not isinstance(arguments, tuple | list) or not all(isinstance(each, str) for each in arguments):
+        raise TypeError(f"arguments must be a tuple of texts, or None, got {arguments!r}")
+
+
+def _check_end(outcome: object, message: object) -> None:
+    if not isinstance(outcome, Outcome):
+        raise TypeError(f"outcome must be an Outcome, such as Outcome.FAILED, got {outcome!r}")
+    if message is not None and not isinstance(message, str):
+        raise TypeError(f"message must be text or None, got {message!r}")

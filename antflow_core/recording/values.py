@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from antflow_core.arguments import whole_number
+
 _MOST_BYTES: Final = 1_000_000
 _DEPTH: Final = 6
 
@@ -22,14 +24,14 @@ class ValueCapture:
 
     Raises:
         ValueError: `max_bytes` is out of range.
-        TypeError: `redact` cannot be called.
+        TypeError: `max_bytes` is no whole number, or `redact` cannot be called.
     """
 
     max_bytes: int = 200
     redact: Callable[[str | None, Any], Any] | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.max_bytes <= _MOST_BYTES:
+        if not 1 <= whole_number("max_bytes", self.max_bytes) <= _MOST_BYTES:
             raise ValueError(f"max_bytes must be from 1 to {_MOST_BYTES:,}, got {self.max_bytes!r}")
         if self.redact is not None and not callable(self.redact):
             raise TypeError(f"redact must be a function of stage name and value, got {self.redact!r}")

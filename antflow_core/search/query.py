@@ -38,7 +38,11 @@ def parse(query: str) -> Node:
 
     Raises:
         QueryError: The query is faulty; the error says where, and what was probably meant.
+        TypeError: It is no text.
     """
+    given: object = query
+    if not isinstance(given, str):
+        raise TypeError(f"a query must be text, got {given!r}; an empty one finds every event")
     if not query or query.isspace():
         return AllOf((), 0, len(query))
     # Late, because lark takes a tenth of a second, and a blank query, the first of every view, needs none.

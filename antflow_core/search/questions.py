@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, get_args
 
+from antflow_core.arguments import check_function
 from antflow_core.history.answers import event_at, failed_item, status_event
 from antflow_core.history.endings import is_ending
 from antflow_core.history.event_log import EventLog
@@ -96,7 +97,11 @@ class Questions:
 
         Returns:
             What ends the subscription; calling that again does nothing.
+
+        Raises:
+            TypeError: `listener` cannot be called.
         """
+        check_function("listener", listener, "a range of rows")
         return self.log.subscribe(listener)
 
     def search(self, query: str = "", *, status_rows_only: bool = False) -> SearchResult:
