@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from itertools import islice
 from typing import Annotated, Any, Final
 
 import typer
@@ -29,11 +30,29 @@ class MinusCommand(TyperCommand):
     """A command whose last argument may begin with a minus, as a query `-status:queued` or the item -3."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put such texts behind the options."""
-        texts = [each for each in args if _TEXT.match(each)]
-        if texts and "--" not in args:
-            args = [*(each for each in args if each not in texts), "--", *texts]
+        """Put the options before all that is none, which stays in its order; such a text is not the first."""
+        if "--" not in args and any(map(_TEXT.match, args)):
+            options, texts = self._parted(args)
+            first = next((each for each in texts if not _TEXT.match(each)), texts[0])
+            texts.remove(first)
+            args = [*options, "--", first, *texts]
         return super().parse_args(ctx, args)
+
+    def _parted(self, args: list[str]) -> tuple[list[str], list[str]]:
+        """The options with their values, and the rest."""
+        with_value = {
+            name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts
+        }
+        options: list[str] = []
+        texts: list[str] = []
+        words = iter(args)
+        for word in words:
+            if _TEXT.match(word) or not word.startswith("-"):
+                texts.append(word)
+            else:
+                options.append(word)
+                options += islice(words, int(word in with_value))
+        return options, texts
 
 
 class Format(StrEnum):

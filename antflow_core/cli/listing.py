@@ -28,6 +28,7 @@ _EVENTS_HELP = """List events: the newest 100 as a table, or all as lines for ot
 QUERY is the language of the app's search box; without one every event matches. Fields: status, event, stage,
 worker, task, item, error, error_type, attempt, duration, run, after, before, last. AND and OR join,
 NOT or - negates, parentheses group; * stands for any text, and /HTTP 5../ is a regular expression.
+Several words are one query; quotes keep the shell from taking <, >, *, ( and ) for itself.
 
 Times in the table are seconds from the start of the first run. In jsonl and csv times are UTC and durations
 seconds, everything is UTF-8, and all events are given unless --limit says otherwise; in jsonl, what an event
@@ -70,9 +71,10 @@ def add_to(app: typer.Typer) -> None:
 
 def events(
     run: RunArgument,
-    query: Annotated[
-        str, typer.Argument(metavar="QUERY", help="Which events; all if left out.", show_default=False)
-    ] = "",
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="QUERY", help="Which events; all if left out.", show_default=False),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(
@@ -83,6 +85,7 @@ def events(
     number: RunNumber = None,
 ) -> None:
     """List events."""
+    query = " ".join(words or ())
     with sentences(query):
         from antflow_core.export.json_reader import is_json_lines
 

@@ -168,11 +168,13 @@ def test_the_newest_lines_are_the_last_of_all(ask: Ask, format_: str) -> None:
         (("-run:2", "event:retry"), [5]),
         (("event:retry OR event:fail",), [5, 12]),
         (("error:host -status:retrying",), [5]),
+        (("error:host", "-status:retrying"), [5]),
+        (("-run:2", "--limit", "1", "event:retry", "OR", "event:fail"), [12]),
+        (("event:retry", "OR", "event:fail", "-event:fail"), [5]),
+        (("-event:retry", "event:retry", "OR", "event:fail"), [12]),
     ],
 )
 def test_events_that_match_a_query(ask: Ask, args: tuple[str, ...], rows: list[int]) -> None:
-    if len(args) == 2 and not args[1].startswith("-"):
-        args = (" ".join(args),)
     out = ask("events", "small.antflow", *args, "--format", "jsonl").out
     assert [json.loads(line)["row"] for line in out.splitlines()] == rows
 
