@@ -150,15 +150,20 @@ def _report(source: InProcessRun, *, interrupted: bool) -> int:
     if outcome.traceback is not None and not interrupted:
         tell(outcome.traceback.rstrip("\n"))
     elif outcome.message is not None and not isinstance(outcome.error, KeyboardInterrupt):
-        tell(_sentence(outcome))
+        tell(_sentence(outcome, is_of_option=source.recording is None))
     if outcome.exit_code == BAD_REQUEST:
         return BAD_REQUEST
     put_out(outcome.summary_line())
     return INTERRUPTED if interrupted else outcome.exit_code
 
 
-def _sentence(outcome: RunOutcome) -> str:
-    """What the outcome says, with the option where the library would name an argument."""
-    if outcome.exit_code == BAD_REQUEST and isinstance(outcome.error, FileIsThereError):
+def _sentence(outcome: RunOutcome, *, is_of_option: bool) -> str:
+    """What the outcome says, with the option where the library would name an argument.
+
+    Args:
+        is_of_option: What could not be made was the file of the option, and not one that the environment
+            names beside it.
+    """
+    if outcome.exit_code == BAD_REQUEST and isinstance(outcome.error, FileIsThereError) and is_of_option:
         return str(outcome.error.with_remedy(HOW_TO_REPLACE))
     return outcome.message or ""

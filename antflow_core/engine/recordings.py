@@ -37,8 +37,14 @@ def begin_file(path: str | os.PathLike[str]) -> Recorder:
         raise error.with_remedy(_DELETE) from None
 
 
-def process_recording() -> ProcessRecording | None:
+def process_recording(
+    script: str | None = None, arguments: tuple[str, ...] | None = None
+) -> ProcessRecording | None:
     """The recording of this process, going on, where the environment wants one.
+
+    Args:
+        script: What is recorded, should it begin now; the program of this process if None.
+        arguments: What follows it on the command line.
 
     Raises:
         RunFileError: The file is there already, or the folder for it is not.
@@ -49,7 +55,7 @@ def process_recording() -> ProcessRecording | None:
     from antflow_core.recording.environment import process_recording as recording  # late, as above
 
     try:
-        recording.begin(wanted)
+        recording.begin(wanted, script, arguments)
     except FileIsThereError as error:
         raise error.with_remedy(f"{_DELETE} ({RECORD_VARIABLE} names it)") from None
     return recording

@@ -14,7 +14,7 @@ from traceback import clear_frames
 from typing import TYPE_CHECKING, Any
 
 from antflow_core.engine.failures import Choice, ErrorType
-from antflow_core.engine.recordings import share_with_process
+from antflow_core.engine.recordings import RECORD_VARIABLE, process_recording, share_with_process
 from antflow_core.engine.statistics import error_text
 from antflow_core.exceptions import PipelineError, RunFileError, ScriptError
 from antflow_core.history.event_log import EventLog
@@ -88,6 +88,7 @@ class InProcessRun:
         self._task: asyncio.Task[BaseException | None] | None = None
         self._retries = Retries()
         self._over = RunState.READY
+        self._begun = False
         self._paused = False
         self._stopping = False
         self._cancelling = False
@@ -275,11 +276,8 @@ class InProcessRun:
     async def _script(self) -> BaseException | None:
         """The whole script; nothing comes out of this task as an exception, which no Qt loop could bear."""
         try:
-            if self._record is not None:
-                outline_script(self.path)  # one that shows no sign of a pipeline shall leave no file
-                self.recorder = _start_recorder(
-                    self._record, str(self.path), self._args, overwrite=self._overwrite
-                )
+            self._begin_recordings()
+            self._begun = True
             with captured_output(self._on_output) if self._on_output else nullcontext():
                 threads = busy_threads()
                 try:
@@ -291,6 +289,20 @@ class InProcessRun:
         except BaseException as error:  # noqa: BLE001 - what the script raised is a result here
             return error
         return None
+
+    def _begin_recordings(self) -> None:
+        """Make the run files that the caller and the environment ask for, before the script's first line.
+
+        Raises:
+            RunFileError: One cannot be made; then the script shall not be run.
+        """
+        if self._record is None and not os.environ.get(RECORD_VARIABLE):
+            return
+        outline_script(self.path)  # one that shows no sign of a pipeline shall leave no file
+        script = str(self.path)
+        if self._record is not None:
+            self.recorder = _start_recorder(self._record, script, self._args, overwrite=self._overwrite)
+        process_recording(script, self._args)
 
     def _tell_of_threads(self, count: int) -> None:
         """Say why the process lives on: a function in a thread ends when it wants to."""
@@ -396,7 +408,7 @@ class InProcessRun:
                 return well, None, 0, None
             case ScriptError():
                 return RunState.FAILED, str(error), 2, None
-            case RunFileError() if self._record is not None and self.recorder is None:
+            case RunFileError() if not self._begun:
                 return RunState.FAILED, str(error), 2, None
             case ScriptExit():
                 text = (

@@ -16,11 +16,13 @@ class ProcessRecording:
         self._wanted = ""
         self._lock = threading.Lock()
 
-    def begin(self, wanted: str) -> None:
+    def begin(self, wanted: str, script: str | None = None, arguments: tuple[str, ...] | None = None) -> None:
         """Have it going; nothing changes where it is.
 
         Args:
             wanted: A file or a folder, as for `record`; another one than before begins another recording.
+            script: What is recorded, as for `Recorder`.
+            arguments: What follows it on the command line.
 
         Raises:
             RunFileError: There is such a file already, or no such folder.
@@ -29,7 +31,8 @@ class ProcessRecording:
             if self._recorder is not None and self._recorder.is_open and wanted == self._wanted:
                 return
             self.close()
-            self._recorder, self._wanted = Recorder(wanted), wanted
+            self._recorder = Recorder(wanted, script=script, arguments=arguments)
+            self._wanted = wanted
 
     def share(self, recorder: Recorder, wanted: str) -> None:
         """Have one going that somebody else has begun, and ends.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from antflow_core import open_run
 from tests.e2e.harms import HARMS
 from tests.support.processes import Finished, run_app
 from tests.support.scripts import NO_PIPELINE, RAISES, SYNTAX_ERROR, TWO_STAGES
@@ -13,10 +15,12 @@ from tests.support.scripts import NO_PIPELINE, RAISES, SYNTAX_ERROR, TWO_STAGES
 pytest.importorskip("PySide6")
 
 
-def _run(tmp_path: Path, text: str, *options: str, name: str = "orders.py") -> Finished:
+def _run(
+    tmp_path: Path, text: str, *options: str, name: str = "orders.py", env: Mapping[str, str] | None = None
+) -> Finished:
     script = tmp_path / name
     script.write_text(text, encoding="utf-8")
-    return run_app("--run", str(script), "--exit-when-done", *options, cwd=tmp_path)
+    return run_app("--run", str(script), "--exit-when-done", *options, cwd=tmp_path, env=env)
 
 
 def test_a_run_ends_with_one_summary_line_and_exit_code_0(tmp_path: Path) -> None:
@@ -68,6 +72,26 @@ def test_nothing_to_run_ends_with_2_and_a_sentence_that_names_the_script(
     assert (done.code, done.out) == (2, "")
     assert "orders.py" in done.err and part in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_recording_that_cannot_be_made_ends_with_2_before_the_script(tmp_path: Path) -> None:
+    path = tmp_path / "run.antflow"
+    path.write_text("precious")
+    done = _run(tmp_path, "print('begun')\n" + TWO_STAGES, env={"ANTFLOW_RECORD": str(path)})
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"{path} exists already; choose another name, or a folder to get a new file in it, or delete it "
+        "first (ANTFLOW_RECORD names it)\n"
+    )
+    assert path.read_text() == "precious"
+
+
+def test_the_environment_has_the_app_record_a_script(tmp_path: Path) -> None:
+    done = _run(tmp_path, TWO_STAGES, "--", "--limit", "5", env={"ANTFLOW_RECORD": "run.antflow"})
+    assert (done.code, done.err) == (0, "")
+    run = open_run(tmp_path / "run.antflow")
+    assert (run.info.script_path, run.info.arguments) == (tmp_path / "orders.py", ("--limit", "5"))
+    assert run.get_stats()["completed"] == 90
 
 
 def test_a_missing_script_ends_with_2(tmp_path: Path) -> None:

@@ -550,6 +550,30 @@ def test_the_command_takes_its_file_from_the_environment(tmp_path: Path) -> None
     assert len(open_run(path).log.runs) == 1
 
 
+def test_the_command_refuses_a_file_of_the_environment_beside_its_own(tmp_path: Path) -> None:
+    (tmp_path / "orders.py").write_text("print('begun')\n" + TWO_STAGES, encoding="utf-8")
+    (tmp_path / "there.antflow").write_text("precious")
+    env = {"ANTFLOW_RECORD": "there.antflow"}
+    done = run_command("run", "--record", "run.antflow", "orders.py", cwd=tmp_path, env=env)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"{tmp_path / 'there.antflow'} exists already; ")
+    assert done.err.endswith("or delete it first (ANTFLOW_RECORD names it)\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "code", "err"),
+    [(("--record", ""), None, 2, "The path of the run file is empty; name a file\n"), ((), "", 0, "")],
+)
+def test_the_command_records_nothing_where_no_file_is_named(
+    option: tuple[str, ...], variable: str | None, code: int, err: str, tmp_path: Path
+) -> None:
+    (tmp_path / "orders.py").write_text(TWO_STAGES, encoding="utf-8")
+    env = {} if variable is None else {"ANTFLOW_RECORD": variable}
+    done = run_command("run", *option, "orders.py", cwd=tmp_path, env=env)
+    assert (done.code, done.err) == (code, err)
+    assert not list(tmp_path.glob("*.antflow"))
+
+
 @pytest.mark.parametrize("where", ["runs", "run.antflow"])
 def test_a_script_that_cannot_be_run_leaves_no_recording(where: str, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
