@@ -267,7 +267,10 @@ class RunRecorder:
 
     def item(self, item_id: object) -> int:
         """An item's index in the log, for the quick ways."""
-        return self._items.index(item_id)
+        try:
+            return self._items[item_id]
+        except Exception:  # noqa: BLE001  the caller's __hash__ may raise anything
+            return self._items.index(item_id)
 
     def value(self, item_id: object, stage: int, value: Any) -> None:
         """Tell the tracker's value listeners of a value; the stage after the last one stands for a result."""

@@ -70,18 +70,24 @@ def taken_writer(log: EventLog, run: int, stage: int, worker: int, task: int) ->
     """What writes that a worker took an item, and that it began its first attempt at a task."""
     events = ((stage, _IN_PROGRESS, 1, NO_TASK, worker), (stage, _START, 1, task, worker))
     in_progress, start = (_packed(fields, _UNTIMED) for fields in events)
-    last_offset = (CHUNK_MASK - 1) << ROW_SHIFT
     items, counts, announcer = log.status_columns(run)
     latest_rows, statuses = items.latest_rows, items.statuses
+
+    def append(item: int, at: float) -> None:
+        for fields in events:
+            log.append(at, item, *fields, NO_DURATION, NO_ERROR)
 
     def write(item: int, at: float) -> None:
         row, place = log.next_row, item - items.first
         offset = (row & CHUNK_MASK) << ROW_SHIFT
-        if not 0 < offset <= last_offset or place < 0:  # a chunk begins or ends here, or the item has left
-            for fields in events:
-                log.append(at, item, *fields, NO_DURATION, NO_ERROR)
+        if not offset or place < 0:  # a chunk begins here, or the item has left
+            append(item, at)
             return
-        _pack_two_untimed(log.tail, offset, at, item, in_progress, at, item, start)
+        try:
+            _pack_two_untimed(log.tail, offset, at, item, in_progress, at, item, start)
+        except struct.error:  # a chunk ends here
+            append(item, at)
+            return
         log.next_row = row + 2
         latest_rows[place] = row
         counts[statuses[place]] -= 1
@@ -107,38 +113,44 @@ def completed_writer(
     complete, completed = (_packed(fields, _TIMED) for fields in events[:2])
     queued = None if following is None else _packed(events[2], _UNTIMED)
     count, kind = len(events), events[-1][1]
-    last_offset = (CHUNK_MASK + 1 - count) << ROW_SHIFT
     items, counts, announcer = log.status_columns(run)
     latest_rows, statuses = items.latest_rows, items.statuses
+
+    def append(item: int, at: float, task_s: float, stage_s: float) -> None:
+        for fields, duration in zip(events, (task_s, stage_s, NO_DURATION), strict=False):
+            log.append(at, item, *fields, duration, NO_ERROR)
 
     def write(item: int, at: float, task_s: float, stage_s: float) -> None:
         row, place = log.next_row, item - items.first
         offset = (row & CHUNK_MASK) << ROW_SHIFT
-        if not 0 < offset <= last_offset or place < 0:  # a chunk begins or ends here, or the item has left
-            for fields, duration in zip(events, (task_s, stage_s, NO_DURATION), strict=False):
-                log.append(at, item, *fields, duration, NO_ERROR)
+        if not offset or place < 0:  # a chunk begins here, or the item has left
+            append(item, at, task_s, stage_s)
             return
         tail, no = log.tail, NO_ERROR
-        if queued is None:
-            _pack_two(tail, offset, at, item, complete, task_s, no, at, item, completed, stage_s, no)
-        else:
-            _pack_three(
-                tail,
-                offset,
-                at,
-                item,
-                complete,
-                task_s,
-                no,
-                at,
-                item,
-                completed,
-                stage_s,
-                no,
-                at,
-                item,
-                queued,
-            )
+        try:
+            if queued is None:
+                _pack_two(tail, offset, at, item, complete, task_s, no, at, item, completed, stage_s, no)
+            else:
+                _pack_three(
+                    tail,
+                    offset,
+                    at,
+                    item,
+                    complete,
+                    task_s,
+                    no,
+                    at,
+                    item,
+                    completed,
+                    stage_s,
+                    no,
+                    at,
+                    item,
+                    queued,
+                )
+        except struct.error:  # a chunk ends here
+            append(item, at, task_s, stage_s)
+            return
         log.next_row = row = row + count
         latest_rows[place] = row - 1
         counts[statuses[place]] -= 1
