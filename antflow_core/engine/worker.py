@@ -162,6 +162,7 @@ class Worker:
         hand.started = hand.called = perf_counter()
         context.processing_since = hand.started + self._run.wall_offset
         context.current_item_id = entry.id
+        context.current_task = None
         context.status = "busy"
 
     async def _handle(self, entry: Entry) -> None:

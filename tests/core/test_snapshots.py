@@ -139,6 +139,21 @@ async def test_a_plain_function_may_say_what_it_does() -> None:
     assert result.value is True
 
 
+async def test_a_worker_that_asks_whether_to_skip_an_item_is_at_no_task_yet() -> None:
+    doing: list[Any] = []
+
+    async def ask(value: Any) -> bool:
+        state = pipeline.get_worker_states()["Load-W0"]
+        doing.append((state.current_item_id, state.current_task))
+        return False
+
+    load = Stage("Load", workers=1, tasks=[same], skip_if=ask, queue_capacity=0)
+    pipeline = Pipeline([load, Stage("Save", workers=1, tasks=[same], queue_capacity=0)])
+    await pipeline.run(range(3))
+
+    assert doing == [(0, None), (1, None), (2, None)]
+
+
 async def test_a_custom_dashboard_is_told_of_start_progress_and_end() -> None:
     recorder = Recorder()
     assert isinstance(recorder, DashboardProtocol)
