@@ -67,6 +67,7 @@ class Attempts:
         waiting = reports.status("in_progress", entry, entry.attempt)
         if waiting is not None:
             await waiting
+        self._run.cancels.check(entry)
         for task in tasks:
             recovery = None
             try:
@@ -147,6 +148,7 @@ class Attempts:
             waiting = self._reports.task("start", entry, task, attempt)
             if waiting is not None:
                 await waiting
+            self._run.cancels.check(entry)
             self._context.current_task = task.name
             hand.called = perf_counter()
             try:

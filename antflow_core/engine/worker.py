@@ -266,6 +266,7 @@ class Worker:
         if await self._skips(skip_if, entry):
             await self._skip(entry)
             return True
+        self._run.cancels.check(entry)
         self._context.processing_s += perf_counter() - self.hand.started
         return False
 

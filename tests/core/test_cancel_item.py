@@ -648,6 +648,50 @@ async def test_a_callback_may_cancel_the_item_it_is_told_of(moment: str, is_asyn
     assert [state.status for state in pipeline.get_worker_states().values()] == ["idle", "idle"]
 
 
+@pytest.mark.parametrize("is_tracked", [False, True])
+@pytest.mark.parametrize("tasks", [1, 2])
+async def test_an_item_that_skip_if_cancels_is_never_begun(tasks: int, is_tracked: bool) -> None:
+    entered: list[int] = []
+
+    async def note(value: int) -> int:
+        entered.append(value)
+        return value
+
+    def cancel_first(value: int) -> bool:
+        return not value and not pipeline.cancel_item(0)
+
+    tracker = StatusTracker() if is_tracked else None
+    stage = Stage("A", 1, [note, same][:tasks], skip_if=cancel_first)
+    pipeline = Pipeline([stage], status_tracker=tracker)
+    assert [r.value for r in await pipeline.run([0, 1])] == [1]
+    assert entered == [1]
+    assert counts(pipeline) == {"processed": 1, "cancelled": 1}
+    if tracker is not None:
+        assert [event.status for event in tracker.get_history(0)] == ["queued", "failed"]
+
+
+@pytest.mark.parametrize("moment", ["in_progress", "start"])
+async def test_an_item_cancelled_as_its_task_is_announced_is_never_begun(moment: str) -> None:
+    entered: list[int] = []
+
+    async def note(value: int) -> int:
+        entered.append(value)
+        return value
+
+    def cancel(place: str, item_id: int) -> None:
+        if (place, item_id) == (moment, 0):
+            assert pipeline.cancel_item(0)
+
+    tracker = StatusTracker(
+        on_status_change=lambda event: cancel(event.status, event.item_id),
+        on_task_start=lambda event: cancel("start", event.item_id),
+    )
+    pipeline = Pipeline([Stage("A", 1, [note])], status_tracker=tracker)
+    assert [r.value for r in await pipeline.run([0, 1])] == [1]
+    assert entered == [1]
+    assert counts(pipeline) == {"processed": 1, "cancelled": 1}
+
+
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("retry", ["per_task", "per_stage"])
 @pytest.mark.parametrize("moment", ["retry", "fail", "retrying", "failed"])
