@@ -1024,3 +1024,23 @@ async def test_a_task_that_waits_is_told_when_no_other_worker_is_left() -> None:
         await pipeline.join()
     assert len(complaints) == 1
     assert "no worker of stage 'A' is left" in complaints[0]
+
+
+async def test_a_task_that_comes_after_a_limited_one_holds_no_place_of_that() -> None:
+    tried: list[int] = []
+
+    async def limited(value: int) -> int:
+        tried.append(value)
+        if tried == [0]:
+            raise ValueError
+        return value
+
+    async def ask(value: int) -> int:
+        if value == 1:
+            return len(await pipeline.retry_failed())
+        return value
+
+    stage = Stage("A", 2, [limited, ask], task_attempts=1, task_concurrency_limits={"limited": 1})
+    pipeline = Pipeline([stage])
+    assert [result.value for result in await pipeline.run([0, 1])] == [0, 1]
+    assert tried == [0, 1, 0]
