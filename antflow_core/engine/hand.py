@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from math import inf
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from antflow_core.context import WorkerContext
     from antflow_core.engine.feeding import Entry
+
+
+COUNTED: Final = inf
+"""When an item was taken whose time the worker's sums have already."""
 
 
 class Hand:
@@ -21,7 +26,7 @@ class Hand:
         entry: The item, until it is decided how that ends, or it is handed on.
         attempt: The latest at a task.
         attempts: The highest at any of the item's tasks.
-        started: When the item was taken.
+        started: When the item was taken; `COUNTED` once it came through the stage.
         called: When the latest attempt at a task began.
         ended: When it ended.
         last_s: How long it took.
@@ -60,9 +65,11 @@ class Hand:
         context.processed += 1
         context.processing_s += self.ended - self.started
         context.last_active = self.ended + self.wall_offset
+        self.started = COUNTED
 
     def count_time(self) -> None:
-        """The worker lets go of an item that did not come through."""
+        """The worker lets go of an item that did not come through, or is not handed on."""
         context = self._context
-        context.processing_s += self.ended - self.started
+        if self.started != COUNTED:
+            context.processing_s += self.ended - self.started
         context.last_active = self.ended + self.wall_offset

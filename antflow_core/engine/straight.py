@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from antflow_core.engine.hand import COUNTED
+
 if TYPE_CHECKING:
     from antflow_core.context import WorkerContext
     from antflow_core.engine.feeding import Entry
@@ -81,6 +83,7 @@ def straight_way(
         if completed is not None:
             completed(entry.item, at, took, took)
         context.current_task = None
+        hand.started = COUNTED
         return hand_on(entry)
 
     return StraightWay(begin, task.call, finish)

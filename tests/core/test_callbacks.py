@@ -9,6 +9,8 @@ import pytest
 
 from antflow_core import Pipeline, Stage, StatusTracker
 
+_ENDS = ("complete", "completed")
+
 
 async def tenfold(value: int) -> int:
     if value < 0:
@@ -133,6 +135,30 @@ async def test_the_tracker_knows_attempts_and_durations() -> None:
     assert (completed.kind, completed.attempt, completed.worker) == ("completed", 1, "A-W0")
     assert completed.duration == pytest.approx(sum(d for d in durations if d is not None), rel=1e-3)
     assert pipeline.run_number == 1
+
+
+@pytest.mark.parametrize("way", ["once", "again", "told of the rest", "limited"])
+async def test_a_stage_with_one_task_took_as_long_as_its_last_attempt(way: str) -> None:
+    tracker = StatusTracker()
+
+    async def work(number: int) -> int:
+        if way == "told of the rest":
+            tracker.on_status_change = told.append
+        if way == "again" and not failed:
+            failed.append(number)
+            raise ValueError(number)
+        await asyncio.sleep(0)
+        return number
+
+    told: list[Any] = []
+    failed: list[int] = []
+    limits = {"work": 1} if way == "limited" else None
+    stage = Stage("A", 1, [work], task_attempts=2, task_wait_seconds=0, task_concurrency_limits=limits)
+    await Pipeline([stage], status_tracker=tracker).run([1])
+    ends = [event for event in map(tracker.log.event, range(len(tracker.log))) if event.kind in _ENDS]
+    assert [event.kind for event in ends] == ["complete", "completed"]
+    assert ends[0].duration == ends[1].duration != 0.0
+    assert [event.status for event in told] == (["completed"] if way == "told of the rest" else [])
 
 
 @pytest.mark.parametrize("retry", ["per_task", "per_stage"])

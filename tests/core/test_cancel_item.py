@@ -1007,3 +1007,18 @@ async def test_what_ended_the_program_is_the_end_of_the_item_it_hit() -> None:
     last = tracker.get_status(0)
     assert last is not None
     assert (last.status, last.metadata["error_type"]) == ("failed", "SystemExit")
+
+
+@pytest.mark.parametrize("tasks", [1, 2])
+async def test_the_time_of_an_item_that_is_cancelled_on_its_way_on_counts_once(tasks: int) -> None:
+    gate = Gate()
+    pipeline = Pipeline([Stage("A", 1, [same] * tasks), Stage("B", 1, [gate], queue_capacity=1)])
+    running = asyncio.create_task(pipeline.run(range(3)))
+    await until(lambda: pipeline.get_stats().stage_stats["A"].completed_items == 3)
+    await settle()
+    before = pipeline.get_worker_metrics()["A-W0"].total_processing_time
+    assert pipeline.cancel_item(2)
+    await settle()
+    assert pipeline.get_worker_metrics()["A-W0"].total_processing_time == before
+    gate.opened.set()
+    assert len(await running) == 2
