@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, Signal, Slot
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal, Slot
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractItemView
+
+_TO_FIRST = frozenset(
+    {int(Qt.Key.Key_Down), int(Qt.Key.Key_Up), int(Qt.Key.Key_Home), int(Qt.Key.Key_PageUp)}
+)
+"""Keys that choose the first row where none has been chosen yet."""
 
 
 class RowChoice(QObject):
@@ -26,6 +32,7 @@ class RowChoice(QObject):
         # A click makes the row current first and then selects it, a key does both the other way round.
         selection.currentRowChanged.connect(self._look)
         selection.selectionChanged.connect(self._look)
+        view.installEventFilter(self)
 
     @Slot()
     def _look(self, *_: object) -> None:
@@ -33,3 +40,14 @@ class RowChoice(QObject):
         if self._view.selectionModel().isSelected(current) and self._told != current:
             self._told = QPersistentModelIndex(current)
             self.chosen.emit(current)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.KeyPress and isinstance(event, QKeyEvent) and event.key() in _TO_FIRST:
+            self._forget_focused_row()
+        return False
+
+    def _forget_focused_row(self) -> None:
+        """Let a key come to the first row: where focus has made it current, keys go past it or stay on it."""
+        selection = self._view.selectionModel()
+        if not selection.hasSelection() and selection.currentIndex().row() == 0:
+            selection.clearCurrentIndex()

@@ -88,7 +88,24 @@ def test_the_keyboard_alone_chooses_no_group(view: ErrorsView, qtbot: QtBot) -> 
     view.refresh()
     assert not view.items_panel.isVisible()
     QTest.keyClick(view.groups, Qt.Key.Key_Down)
-    assert view.items_panel.isVisible() and view.items_model.rowCount() == 1
+    assert view.items_panel.isVisible() and view.items_model.rowCount() == 2
+    QTest.keyClick(view.groups, Qt.Key.Key_Down)
+    assert view.items_model.rowCount() == 1
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Down, Qt.Key.Key_Up, Qt.Key.Key_Home])
+def test_the_first_key_chooses_the_first_group_also_where_it_is_the_only_one(
+    view: ErrorsView, qtbot: QtBot, key: Qt.Key
+) -> None:
+    run = InventedRun()
+    run.fail(1, ValueError("a"))
+    view.set_history(run.log)
+    view.activateWindow()
+    view.setFocus(Qt.FocusReason.ShortcutFocusReason)
+    qtbot.waitUntil(lambda: view.groups.currentIndex().isValid())
+    with qtbot.waitSignal(view.group_chosen, timeout=1_000):
+        QTest.keyClick(view.groups, key)
+    assert view.groups.selectionModel().isSelected(view.model.index(0))
 
 
 def test_a_retried_attempt_is_no_failure(view: ErrorsView) -> None:
