@@ -19,6 +19,7 @@ from antflow_gui.views.text_cell import TextCell
 
 _KEPT_S = 60.0
 _EMPTY = "The throughput of each stage is drawn here while a run goes on"
+_NONE_RECORDED = "No throughput was recorded"
 _SHRINK_SHARE = 0.4
 """The value axis grows at once, and shrinks only when the curves use less than this share of it."""
 _HEADROOM = 1.06
@@ -123,6 +124,10 @@ class ThroughputPlot(QFrame):
         self._set_times(began_s, max(ended_s, began_s + _LEAST_SPAN_S), elapsed_ticks(began_s, ended_s))
         self._set_top(float(rates.max(initial=0.0)) * _HEADROOM)
         self.empty_label.hide()
+
+    def set_recorded(self, recorded: bool) -> None:
+        """Say what is to be expected while nothing is here: of a recording that was read, nothing at all."""
+        self.empty_label.setText(_NONE_RECORDED if recorded else _EMPTY)
 
     def clear(self) -> None:
         """Forget the samples; the stages stay."""

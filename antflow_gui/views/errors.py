@@ -32,6 +32,7 @@ from antflow_gui.views.text_cell import TextCell
 
 _ITEM_ROWS = "QListView::item { min-height: 22px; padding: 0 9px; }"
 _EMPTY = "No failures so far.\nErrors are grouped here by type and stage."
+_NONE_RECORDED = "No failures were recorded."
 
 
 class ErrorsView(QWidget):
@@ -57,6 +58,7 @@ class ErrorsView(QWidget):
         self.model = model
         self._stale = False
         self._can_retry = False
+        self._empty_words = _EMPTY
         self.summary_label = TextCell(theme, ui_font(12), "text_secondary")
         self.groups = QListView()
         self.items_label = TextCell(theme, ui_font(13), "text_secondary")
@@ -123,6 +125,11 @@ class ErrorsView(QWidget):
         self._can_retry = can_retry
         self._name_items()
 
+    def set_recorded(self, recorded: bool) -> None:
+        """Say what is to be expected while nothing is here: of a recording that was read, nothing at all."""
+        self._empty_words = _NONE_RECORDED if recorded else _EMPTY
+        self._update()
+
     @property
     def total(self) -> int:
         """Failures so far."""
@@ -151,7 +158,7 @@ class ErrorsView(QWidget):
     def _update(self) -> None:
         """Bring the words in line with the counts."""
         total, groups = self.model.total_failures, len(self.model.groups)
-        self.note.show_text("" if total else _EMPTY)
+        self.note.show_text("" if total else self._empty_words)
         self.summary_label.set_text(f"{plural(total, 'failure')} in {plural(groups, 'group')}{self._share()}")
         self.summary_label.setVisible(bool(total))
         self._name_items()

@@ -28,6 +28,7 @@ _NOTICE_MS = 3_000
 _DROPPED = "Settings says how many events of a run are held at most; its recording has all of them."
 _STATUS_EVENTS = "What changed an item's status; the starts and ends of tasks are found by event: and task:."
 _NO_EVENTS = "Events of the run appear here: each item as it is queued, taken, retried, completed or failed."
+_NONE_RECORDED = "No events were recorded."
 
 
 class EventsView(QWidget):
@@ -52,6 +53,7 @@ class EventsView(QWidget):
         self._theme = theme
         self._stale = False
         self._choosing = True
+        self._empty_words = _NO_EVENTS
         self.search_box = SearchBox(theme, model.completions)
         self.chips = FilterChips(theme)
         self.count_label = TextCell(theme, ui_font(12), "text_secondary")
@@ -115,6 +117,11 @@ class EventsView(QWidget):
     def set_history(self, log: EventLog | None) -> None:
         """Show another log, or none; the query and following stay as they are."""
         self.model.set_history(log)
+
+    def set_recorded(self, recorded: bool) -> None:
+        """Say what is to be expected while nothing is here: of a recording that was read, nothing at all."""
+        self._empty_words = _NONE_RECORDED if recorded else _NO_EVENTS
+        self._update()
 
     @Slot()
     def refresh(self) -> None:
@@ -223,7 +230,7 @@ class EventsView(QWidget):
         elif self.query and total:
             self.note.show_text(f"No event matches {self.query}", "Clear")
         else:
-            self.note.show_text(_NO_EVENTS)
+            self.note.show_text(self._empty_words)
 
     def _explain(self, fault: QueryError | None) -> None:
         """Say in place of the counts what is wrong with the query, and underline it; None: nothing is."""

@@ -179,6 +179,7 @@ class MainWindow(QMainWindow):
         self.commands.update()
         self.console.clear()
         self.console.set_recorded(recorded is not None)
+        self._promise_nothing(False)
         self._show_history()
         # A recording that is over is read from its beginning; what still comes is best watched at its end.
         self.events.show_end(recorded is None or recorded.state is RunState.RUNNING)
@@ -238,8 +239,14 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _end_reading(self, fault: RunFileError | None) -> None:
         self._context.ticker.stop()
+        self._promise_nothing(fault is None)
         self.opener.end_reading(fault)
         self.notices.tell_reading(fault)
+
+    def _promise_nothing(self, recorded: bool) -> None:
+        """Have empty views say that nothing will come, as of a recording that has been read to its end."""
+        for view in (self.events, self.errors, self.run_page.plot):
+            view.set_recorded(recorded)
 
     @Slot()
     def refresh(self) -> None:

@@ -101,6 +101,21 @@ def test_a_recorded_run_fills_the_same_views_as_a_live_one(
     assert window.item.id_label.full_text == "7"
 
 
+def test_an_empty_recording_promises_nothing_and_a_script_opened_after_it_does(
+    window: MainWindow, qt_loop: BatchedEventLoop, recorded: Callable[..., Path], write_script: WriteScript
+) -> None:
+    _open(qt_loop, window, recorded("from antflow_core import Pipeline\nasync def main(): pass\n"))
+    labels = window.events.note.label, window.errors.note.label, window.run_page.plot.empty_label
+    assert [label.text() for label in labels] == [
+        "No events were recorded.",
+        "No failures were recorded.",
+        "No throughput was recorded",
+    ]
+    window.open_script(write_script(TWO_STAGES))
+    promises = "appear here", "No failures so far", "is drawn here"
+    assert all(promise in label.text() for promise, label in zip(promises, labels, strict=True))
+
+
 def test_a_finished_recording_is_shown_from_its_beginning(
     window: MainWindow, qt_loop: BatchedEventLoop, recorded: Callable[..., Path]
 ) -> None:
