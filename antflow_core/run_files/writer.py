@@ -77,7 +77,8 @@ class RunFileWriter:
         try:
             self._connection, self._lock = create_run_file(path, info.columns(), overwrite=overwrite)
         except (OSError, sqlite3.Error) as fault:
-            self._say(f"Nothing is recorded: {path} cannot be written, {_reason(fault)}; the run goes on")
+            nothing = f"Nothing is recorded: {path} cannot be written, {_reason(fault)}"
+            self._say(nothing, f"{nothing}; the run goes on")
             self.ended.set_result(None)
             return
         self._tables = RunTables(self._connection)
@@ -154,9 +155,8 @@ class RunFileWriter:
     def _give_up(self, fault: Exception) -> None:
         """Stop recording, with as much of an end as the disk still takes."""
         reason = _reason(fault)
-        self._say(
-            f"Recording into {self.path} stopped, {reason}; what came before stays there, the run goes on"
-        )
+        stopped = f"Recording into {self.path} stopped, {reason}; what came before stays there"
+        self._say(stopped, f"{stopped}, the run goes on")
         if not isinstance(fault, OSError | sqlite3.Error):
             logger.error("This is a fault of the recorder's own", exc_info=fault)
         self._checkpoints.close()
@@ -167,9 +167,10 @@ class RunFileWriter:
             self._tables.write_info(end)
         close_for_good(self._connection)
 
-    def _say(self, sentence: str) -> None:
-        self.fault = sentence
-        logger.warning("%s", sentence)
+    def _say(self, fault: str, warning: str) -> None:
+        """Keep the fault, which may be read long after the run; warn of it now, while the run goes on."""
+        self.fault = fault
+        logger.warning("%s", warning)
 
 
 @contextmanager

@@ -712,6 +712,11 @@ async def test_a_fault_stops_the_recording_with_one_warning_and_the_run_goes_on(
             other.execute("DROP TABLE items")
         play_item(record_, "b")
         await until(lambda: recorder.fault is not None)
+        # The app shows it after the end of the run too.
+        assert (
+            recorder.fault
+            == f"Recording into {path} stopped, no such table: items; what came before stays there"
+        )
         play_item(record_, "c")
     assert not tracker.log._needed
     assert tracker.get_stats()["completed"] == 3
