@@ -26,6 +26,32 @@ RunNumber = Annotated[
 ]
 
 
+class ScriptCommand(TyperCommand):
+    """A command whose own options stand before or after SCRIPT; what else comes then is the script's."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the own options first, those left as they are that follow a lone ``--``."""
+        valued, flags = _option_names(self, valued=True), _option_names(self, valued=False)
+        own: list[str] = []
+        others: list[str] = []
+        words = iter(args)
+        for word in words:
+            name, has_value, _ = word.partition("=")
+            if word == "--":
+                others += [*words] if others else [word, *words]
+            elif name in valued and not has_value:
+                value = next(words, None)
+                own += [
+                    word,
+                    value if value is not None else ctx.fail(f"Option '{word}' requires an argument."),
+                ]
+            elif name in valued or word in flags:
+                own.append(word)
+            else:
+                others.append(word)
+        return super().parse_args(ctx, own + others)
+
+
 class MinusCommand(TyperCommand):
     """A command whose last argument may begin with a minus, as a query `-status:queued` or the item -3."""
 
@@ -40,9 +66,7 @@ class MinusCommand(TyperCommand):
 
     def _parted(self, args: list[str]) -> tuple[list[str], list[str]]:
         """The options with their values, and the rest."""
-        with_value = {
-            name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts
-        }
+        with_value = _option_names(self, valued=True)
         options: list[str] = []
         texts: list[str] = []
         words = iter(args)
@@ -53,6 +77,12 @@ class MinusCommand(TyperCommand):
                 options.append(word)
                 options += islice(words, int(word in with_value))
         return options, texts
+
+
+def _option_names(command: TyperCommand, *, valued: bool) -> set[str]:
+    """The names of a command's options that take a value, or of those that take none."""
+    wanted = (each for each in command.params if getattr(each, "is_flag", None) is not valued)
+    return {name for each in wanted if hasattr(each, "is_flag") for name in each.opts}
 
 
 class Format(StrEnum):

@@ -33,7 +33,7 @@ and run it:
 
 \b
 Record it, and look at the recording, then or while it runs:
-    antflow-core run --record squares.antflow squares.py
+    antflow-core run squares.py --record squares.antflow
     antflow-core show squares.antflow
     antflow-core events squares.antflow "status:failed last:5m"
     antflow-core export squares.antflow squares.csv

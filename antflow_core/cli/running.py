@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from antflow_core.cli.arguments import ScriptCommand
 from antflow_core.cli.ending import BAD_REQUEST, HOW_TO_REPLACE, INTERRUPTED
 from antflow_core.engine.recordings import RECORD_VARIABLE
 from antflow_core.exceptions import FileIsThereError
@@ -24,15 +25,15 @@ if TYPE_CHECKING:
 _HELP = """Run a pipeline script and print a summary line.
 
 A script is any Python file with an `async def main()`, or with a module-level Pipeline and `items` or
-`get_items()`. In it, `import antflow` gives antflow_core. Options for this command stand before SCRIPT;
-everything after SCRIPT is the script's, in sys.argv.
+`get_items()`. In it, `import antflow` gives antflow_core. The options below stand before or after SCRIPT;
+what else stands after it, and all that follows a lone `--`, is the script's, in sys.argv.
 
 \b
 Examples:
     antflow-core run orders.py
     antflow-core run --dashboard detailed orders.py --limit 100
-    antflow-core run --record orders.antflow orders.py
-    antflow-core run --record runs/ orders.py
+    antflow-core run orders.py --record orders.antflow
+    antflow-core run orders.py --record runs/ --limit 100
 
 A recording can be looked at while it is written, from another terminal: `antflow-core show FILE`.
 
@@ -55,7 +56,10 @@ class Dashboard(StrEnum):
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
-        short_help="Run a pipeline script.", help=_HELP, context_settings={"allow_interspersed_args": False}
+        short_help="Run a pipeline script.",
+        help=_HELP,
+        cls=ScriptCommand,
+        context_settings={"allow_interspersed_args": False},
     )(run)
 
 

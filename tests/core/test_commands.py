@@ -529,7 +529,7 @@ def test_the_commands_in_the_readme_work(day: Ask) -> None:
     pytest.importorskip("duckdb")
     text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     first, *calls = examples(text.partition("## Record a run")[2].partition("\n## ")[0])
-    assert first[:2] == ["run", "--record"]
+    assert first[:3] == ["run", "orders.py", "--record"]
     assert {call[0] for call in calls} >= {"show", "events", "export"}
     for call in calls:
         code, _, err = day(*call)

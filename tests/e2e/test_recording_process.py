@@ -517,6 +517,31 @@ def test_the_command_records_a_script(tmp_path: Path) -> None:
     assert [pipeline.name for pipeline in run.structure()] == ["Fetch → Price"]
 
 
+@pytest.mark.parametrize(
+    ("words", "arguments", "recorded"),
+    [
+        (("orders.py", "--record", "run.antflow"), (), True),
+        (("orders.py", "7", "--record=run.antflow", "--limit", "5"), ("7", "--limit", "5"), True),
+        (("--overwrite", "orders.py", "--record", "run.antflow", "--help"), ("--help",), True),
+        (("orders.py", "--", "--record", "run.antflow"), ("--record", "run.antflow"), False),
+        (("--", "orders.py", "--record", "run.antflow"), ("--record", "run.antflow"), False),
+    ],
+)
+def test_the_commands_own_options_stand_before_or_after_the_script(
+    words: tuple[str, ...], arguments: tuple[str, ...], recorded: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "orders.py").write_text(TWO_STAGES + "\nimport sys\nprint(sys.argv[1:])\n", encoding="utf-8")
+    done = run_command("run", *words, cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[0] == str([*arguments])
+    assert (tmp_path / "run.antflow").exists() is recorded
+
+
+def test_an_option_without_its_value_is_named(tmp_path: Path) -> None:
+    done = run_command("run", "orders.py", "--record", cwd=tmp_path)
+    assert done.code == 2 and "Option '--record' requires an argument." in done.err
+
+
 @pytest.mark.parametrize(("end", "code"), [("sys.exit(3)", 1), ("sys.exit(0)", 0), ("explode()", 1)])
 @pytest.mark.parametrize("way", ["option", "environment"])
 def test_the_command_knows_how_the_script_ended(end: str, code: int, way: str, tmp_path: Path) -> None:
