@@ -19,6 +19,7 @@ from antflow_gui.runs.progress import RATE_WINDOW_S
 _FEWEST_SNAPSHOTS: Final = 5
 """A run that has fewer was so short that its events say more."""
 _POINTS: Final = 400
+_QUIET_POINTS: Final = 16
 _WINDOW_SHARES: Final = 1 / 300, 1 / 12
 """A rate is the mean of two seconds, but of no less and no more than such a part of the run."""
 _LEFT_WELL: Final = (KIND_INDEX["completed"], KIND_INDEX["skipped"])
@@ -89,8 +90,11 @@ class RecordedCurves:
         began_s = record.started_at - log.started_at
         times = np.concatenate([[began_s], np.maximum(times - log.started_at, began_s)])
         counts = np.concatenate([np.zeros((1, counts.shape[1])), counts])
-        ended_s = times[-1] if record.ended_at is None else max(record.ended_at - log.started_at, times[-1])
-        return RateCurves(times, _rates(times, counts), began_s, float(ended_s))
+        if record.ended_at is not None and (ended_s := record.ended_at - log.started_at) > times[-1]:
+            quiet = np.linspace(times[-1], ended_s, _QUIET_POINTS + 1)[1:]  # nothing was through any more
+            times = np.concatenate([times, quiet])
+            counts = np.concatenate([counts, np.repeat(counts[-1:], _QUIET_POINTS, axis=0)])
+        return RateCurves(times, _rates(times, counts), began_s, float(times[-1]))
 
 
 class _EventCounts:

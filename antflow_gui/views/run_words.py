@@ -59,7 +59,7 @@ def rate_words(progress: RunProgress) -> tuple[str, ...]:
     Where there is a third text, it says the second in fewer words.
     """
     if progress.rate_mean is None:
-        return format_rate(progress.rate_now), "now"
+        return format_rate(progress.rate_now), "rate" if progress.rate_now is None else "now"
     if progress.rate_now is None:
         return format_rate(progress.rate_mean), "mean"
     mean = f"{format_rate(progress.rate_mean)} mean"

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from antflow_core.history.records import KIND_INDEX, NO_ERROR, NO_TASK, NO_WORKER
 from antflow_core.link.replay import ReplayedRun
 from antflow_core.recording import record
 from antflow_core.run_files.run_records import RunSnapshot
@@ -83,6 +84,26 @@ def test_without_snapshots_rates_come_from_the_events(recorded: _Snapshots) -> N
     assert curves.ended_s == pytest.approx(0.15, abs=0.01)
     assert curves.evenly(80).shape == (3, 80)
     assert curves.rates.mean(axis=1) == pytest.approx([1e6 / 15] * 3, rel=0.05)
+
+
+def test_after_the_last_item_that_was_through_the_rate_falls_to_nothing(tmp_path: Path) -> None:
+    tracker = StatusTracker()
+    log = tracker.log
+    log.begin_run("", ["Fetch"], STARTED_AT)
+    for number in range(100):
+        item = log.run_items(1)[number]
+        log.append(
+            STARTED_AT + number / 100, item, 0, KIND_INDEX["completed"], 1, NO_TASK, NO_WORKER, 0.1, NO_ERROR
+        )
+    log.end_run(1, STARTED_AT + 10)
+    with record(tracker, tmp_path / "run.antflow"):
+        pass
+    source = ReplayedRun(tmp_path / "run.antflow")
+    asyncio.run(source.run())
+    curves = _curves(source)
+    assert (curves.began_s, curves.ended_s, curves.times_s[-1]) == (0.0, 10.0, 10.0)
+    rates = curves.evenly(11)[0]
+    assert rates[0] > 50 and rates[3:].max() == 0.0
 
 
 def test_of_a_run_without_events_there_is_nothing_to_draw(tmp_path: Path) -> None:
