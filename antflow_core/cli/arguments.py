@@ -13,6 +13,9 @@ from typer.core import TyperCommand
 _TEXT: Final = re.compile(r"-(\d|[^-].)", re.DOTALL)
 """A minus that begins no option: those have two of them, or one and a single letter."""
 
+RECORD_OPTION: Final = "--record"
+OVERWRITE_OPTION: Final = "--overwrite"
+
 RunArgument = Annotated[
     str,
     typer.Argument(metavar="RUN", help="A run file, or a .jsonl file exported from one.", show_default=False),
@@ -27,29 +30,26 @@ RunNumber = Annotated[
 
 
 class ScriptCommand(TyperCommand):
-    """A command whose own options stand before or after SCRIPT; what else comes then is the script's."""
+    """A command with a script, whose arguments begin after it, save for what says where to record."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the own options first, those left as they are that follow a lone ``--``."""
-        valued, flags = _option_names(self, valued=True), _option_names(self, valued=False)
-        own: list[str] = []
+        """Put what says where to record before the script; behind a lone ``--`` all is left as it is."""
+        recording: list[str] = []
         others: list[str] = []
         words = iter(args)
         for word in words:
-            name, has_value, _ = word.partition("=")
             if word == "--":
-                others += [*words] if others else [word, *words]
-            elif name in valued and not has_value:
-                value = next(words, None)
-                own += [
-                    word,
-                    value if value is not None else ctx.fail(f"Option '{word}' requires an argument."),
-                ]
-            elif name in valued or word in flags:
-                own.append(word)
+                others += [word, *words]
+            elif word == RECORD_OPTION:
+                value = [*islice(words, 1)]
+                if not value:
+                    ctx.fail(f"Option '{word}' requires an argument.")
+                recording += [word, *value]
+            elif word == OVERWRITE_OPTION or word.startswith(f"{RECORD_OPTION}="):
+                recording.append(word)
             else:
                 others.append(word)
-        return super().parse_args(ctx, own + others)
+        return super().parse_args(ctx, recording + others)
 
 
 class MinusCommand(TyperCommand):
@@ -66,7 +66,9 @@ class MinusCommand(TyperCommand):
 
     def _parted(self, args: list[str]) -> tuple[list[str], list[str]]:
         """The options with their values, and the rest."""
-        with_value = _option_names(self, valued=True)
+        with_value = {
+            name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts
+        }
         options: list[str] = []
         texts: list[str] = []
         words = iter(args)
@@ -77,12 +79,6 @@ class MinusCommand(TyperCommand):
                 options.append(word)
                 options += islice(words, int(word in with_value))
         return options, texts
-
-
-def _option_names(command: TyperCommand, *, valued: bool) -> set[str]:
-    """The names of a command's options that take a value, or of those that take none."""
-    wanted = (each for each in command.params if getattr(each, "is_flag", None) is not valued)
-    return {name for each in wanted if hasattr(each, "is_flag") for name in each.opts}
 
 
 class Format(StrEnum):

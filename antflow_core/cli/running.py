@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from antflow_core.cli.arguments import ScriptCommand
+from antflow_core.cli.arguments import OVERWRITE_OPTION, RECORD_OPTION, ScriptCommand
 from antflow_core.cli.ending import BAD_REQUEST, HOW_TO_REPLACE, INTERRUPTED
 from antflow_core.engine.recordings import RECORD_VARIABLE
 from antflow_core.exceptions import FileIsThereError
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 _HELP = """Run a pipeline script and print a summary line.
 
 A script is any Python file with an `async def main()`, or with a module-level Pipeline and `items` or
-`get_items()`. In it, `import antflow` gives antflow_core. The options below stand before or after SCRIPT;
-what else stands after it, and all that follows a lone `--`, is the script's, in sys.argv.
+`get_items()`. In it, `import antflow` gives antflow_core. What stands after SCRIPT is the script's, in
+sys.argv, except `--record FILE` and `--overwrite`. Behind a lone `--`, as in `run -- orders.py --record x`,
+these are the script's too.
 
 \b
 Examples:
@@ -77,13 +78,14 @@ def run(
     record: Annotated[
         str | None,
         typer.Option(
+            RECORD_OPTION,
             metavar="FILE",
             envvar=RECORD_VARIABLE,
             help="Record the run into FILE; in a folder, into a file named after script and time.",
             show_default=False,
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")] = False,
+    overwrite: Annotated[bool, typer.Option(OVERWRITE_OPTION, help="Replace FILE if it is there.")] = False,
 ) -> None:
     """Run a script; never returns normally."""
     try:

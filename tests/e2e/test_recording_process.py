@@ -523,11 +523,12 @@ def test_the_command_records_a_script(tmp_path: Path) -> None:
         (("orders.py", "--record", "run.antflow"), (), True),
         (("orders.py", "7", "--record=run.antflow", "--limit", "5"), ("7", "--limit", "5"), True),
         (("--overwrite", "orders.py", "--record", "run.antflow", "--help"), ("--help",), True),
-        (("orders.py", "--", "--record", "run.antflow"), ("--record", "run.antflow"), False),
+        (("--record", "run.antflow", "orders.py", "--dashboard", "x"), ("--dashboard", "x"), True),
+        (("orders.py", "--", "--record", "run.antflow"), ("--", "--record", "run.antflow"), False),
         (("--", "orders.py", "--record", "run.antflow"), ("--record", "run.antflow"), False),
     ],
 )
-def test_the_commands_own_options_stand_before_or_after_the_script(
+def test_where_to_record_is_said_before_or_after_the_script(
     words: tuple[str, ...], arguments: tuple[str, ...], recorded: bool, tmp_path: Path
 ) -> None:
     (tmp_path / "orders.py").write_text(TWO_STAGES + "\nimport sys\nprint(sys.argv[1:])\n", encoding="utf-8")
