@@ -45,10 +45,13 @@ class ScriptCommand(TyperCommand):
                 if not value:
                     ctx.fail(f"Option '{word}' requires an argument.")
                 recording += [word, *value]
-            elif word == OVERWRITE_OPTION or word.startswith(f"{RECORD_OPTION}="):
+            elif word.startswith(f"{RECORD_OPTION}="):
                 recording.append(word)
             else:
                 others.append(word)
+        if recording and OVERWRITE_OPTION in others:  # else it is a word like any other
+            others.remove(OVERWRITE_OPTION)
+            recording.append(OVERWRITE_OPTION)
         return super().parse_args(ctx, recording + others)
 
 

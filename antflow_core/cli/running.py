@@ -26,8 +26,8 @@ _HELP = """Run a pipeline script and print a summary line.
 
 A script is any Python file with an `async def main()`, or with a module-level Pipeline and `items` or
 `get_items()`. In it, `import antflow` gives antflow_core. What stands after SCRIPT is the script's, in
-sys.argv, except `--record FILE` and `--overwrite`. Behind a lone `--`, as in `run -- orders.py --record x`,
-these are the script's too.
+sys.argv, except `--record FILE` and `--overwrite` beside it. Behind a lone `--`, as in
+`run -- orders.py --record x`, these are the script's too.
 
 \b
 Examples:

@@ -524,6 +524,8 @@ def test_the_command_records_a_script(tmp_path: Path) -> None:
         (("orders.py", "7", "--record=run.antflow", "--limit", "5"), ("7", "--limit", "5"), True),
         (("--overwrite", "orders.py", "--record", "run.antflow", "--help"), ("--help",), True),
         (("--record", "run.antflow", "orders.py", "--dashboard", "x"), ("--dashboard", "x"), True),
+        (("orders.py", "--record", "run.antflow", "--overwrite"), (), True),
+        (("orders.py", "--overwrite"), ("--overwrite",), False),
         (("orders.py", "--", "--record", "run.antflow"), ("--", "--record", "run.antflow"), False),
         (("--", "orders.py", "--record", "run.antflow"), ("--record", "run.antflow"), False),
     ],
