@@ -36,10 +36,11 @@ class ScriptCommand(TyperCommand):
         """Put what says where to record before the script; behind a lone ``--`` all is left as it is."""
         recording: list[str] = []
         others: list[str] = []
+        behind: list[str] = []
         words = iter(args)
         for word in words:
             if word == "--":
-                others += [word, *words]
+                behind = [word, *words]
             elif word == RECORD_OPTION:
                 value = [*islice(words, 1)]
                 if not value:
@@ -52,7 +53,7 @@ class ScriptCommand(TyperCommand):
         if recording and OVERWRITE_OPTION in others:  # else it is a word like any other
             others.remove(OVERWRITE_OPTION)
             recording.append(OVERWRITE_OPTION)
-        return super().parse_args(ctx, recording + others)
+        return super().parse_args(ctx, recording + others + behind)
 
 
 class MinusCommand(TyperCommand):

@@ -526,6 +526,7 @@ def test_the_command_records_a_script(tmp_path: Path) -> None:
         (("--record", "run.antflow", "orders.py", "--dashboard", "x"), ("--dashboard", "x"), True),
         (("orders.py", "--record", "run.antflow", "--overwrite"), (), True),
         (("orders.py", "--overwrite"), ("--overwrite",), False),
+        (("orders.py", "--record", "run.antflow", "--", "--overwrite"), ("--", "--overwrite"), True),
         (("orders.py", "--", "--record", "run.antflow"), ("--", "--record", "run.antflow"), False),
         (("--", "orders.py", "--record", "run.antflow"), ("--record", "run.antflow"), False),
     ],
