@@ -16,6 +16,7 @@
     answers       events as the public types
     figures       what a run comes to: stages, rates, percentiles, errors grouped
     standing      a pipeline's counts as it would tell them itself
+    narrow_columns  fields of full chunks as searches read them
     item_texts    finding items by the text of their ids
     text_index    finding a text among millions of short ones
     text_columns  some thousands of them laid out for numpy

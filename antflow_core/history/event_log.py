@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
+    from antflow_core.history.narrow_columns import NarrowColumns
     from antflow_core.history.text_index import TextIndex
 
 _pack_into = RECORD.pack_into
@@ -81,6 +82,7 @@ class EventLog(RecordStore):
         self._run_items: list[RunItems] = []
         self._counts: list[list[int]] = [[]]
         self._text_indexes: dict[str, TextIndex] = {}
+        self._narrow_columns: NarrowColumns | None = None
         self._error_rows = array("q")  # the latest row that names an error
         self._item_runs = self.items.runs
         self._latest_rows = self.items.latest_rows
@@ -346,6 +348,15 @@ class EventLog(RecordStore):
             self._text_indexes[name] = index
         return index
 
+    @property
+    def narrow_columns(self) -> NarrowColumns:
+        """What a search reads instead of records where it can, made when first asked for."""
+        if self._narrow_columns is None:
+            from antflow_core.history.narrow_columns import NarrowColumns  # late, because it loads numpy
+
+            self._narrow_columns = NarrowColumns(self)
+        return self._narrow_columns
+
     def subscribe(self, listener: Callable[[range], None]) -> Callable[[], None]:
         """Have new rows announced, on the loop's thread and at most once per loop tick.
 
@@ -369,15 +380,17 @@ class EventLog(RecordStore):
 
     @property
     def memory_bytes(self) -> int:
-        """Size of records, exact, and of dictionaries and lost failures, estimated."""
+        """Size of records and what searches keep, exact, and of dictionaries and lost failures, estimated."""
         chunks = sum(map(sys.getsizeof, self._chunks))
         names = sum(
             sys.getsizeof(indexes) + 60 * len(indexes) for indexes in (self.worker_indexes, self.task_indexes)
         )
         keys = sum(map(sys.getsizeof, self._run_items))
         lost = sum(items.lost_bytes() for items in self._run_items)
-        texts = sum(index.memory_bytes() for index in self._text_indexes.values())
-        return chunks + names + keys + lost + texts + self.items.memory_bytes() + self.errors.memory_bytes()
+        copies = sum(index.memory_bytes() for index in self._text_indexes.values())
+        if self._narrow_columns is not None:
+            copies += self._narrow_columns.memory_bytes()
+        return chunks + names + keys + lost + copies + self.items.memory_bytes() + self.errors.memory_bytes()
 
     # Inside
 
@@ -394,6 +407,8 @@ class EventLog(RecordStore):
         while len(self) > limit - CHUNK_ROWS and self.first_row + CHUNK_ROWS <= needed:
             take_leave(self)
             self._drop_chunk()
+        if self._narrow_columns is not None:
+            self._narrow_columns.forget_before(self.first_row)
 
     def forget_errors(self, errors: Iterable[int], *, before: int) -> None:
         """Let go of the texts of errors that no row from `before` on names."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from array import array
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from antflow_core.history.text_columns import TextColumns
 from antflow_core.history.text_index import TextIndex
 from antflow_core.history.text_pattern import Pattern, TextPattern
 
@@ -45,16 +47,14 @@ class ItemTexts(TextIndex):
                 found[item - first] = True
         return found
 
-    def _joined(self, first: int, stop: int) -> str | list[str]:
-        """Whole numbers, the ids of most runs, are spelt all at once, in a third of the time."""
+    def _laid_out(self, first: int, stop: int, *, ignore_case: bool) -> tuple[TextColumns, bool]:
+        """Whole numbers, the ids of most runs, take a fifth of the time of others."""
         items = self._log.items
         ids = items.ids[first - items.first : stop - items.first] if first >= items.first else []
-        if {*map(type, ids)} == {int}:
-            try:
-                return "\n".join(["%d"] * len(ids)) % tuple(ids)
-            except ValueError:  # one has more digits than Python spells
-                pass
-        return super()._joined(first, stop)
+        numbers = _whole_numbers(ids)
+        if numbers is None:
+            return super()._laid_out(first, stop, ignore_case=ignore_case)
+        return TextColumns.of_numbers(numbers), False
 
     def _items_with(self, text: str) -> list[int]:
         """The items whose id is spelt so."""
@@ -81,3 +81,14 @@ def _int(text: str) -> int | None:
         return int(text)
     except ValueError:
         return None
+
+
+def _whole_numbers(ids: list[Any]) -> NDArray[np.int64] | None:
+    """The ids, if they are numbers from 0 on that numpy can hold."""
+    if {*map(type, ids)} != {int}:
+        return None
+    try:
+        numbers = np.frombuffer(array("q", ids), np.int64)
+    except OverflowError:
+        return None
+    return numbers if int(numbers.min()) >= 0 else None

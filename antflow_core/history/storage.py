@@ -43,7 +43,6 @@ class RecordStore:
         self._arrays: list[NDArray[numpy.void]] = []
         self._lowest_items: list[int] = []
         self._time_spans: dict[int, tuple[float, float]] = {}
-        self._item_spans: dict[int, tuple[int, int]] = {}
         self._error_places: dict[int, NDArray[numpy.uint16] | None] = {}
 
     def __len__(self) -> int:
@@ -75,7 +74,6 @@ class RecordStore:
     def _drop_chunk(self) -> None:
         """Forget the oldest rows, a whole chunk that is full."""
         self._time_spans.pop(self.first_row, None)
-        self._item_spans.pop(self.first_row, None)
         self._error_places.pop(self.first_row, None)
         del self._chunks[0], self._arrays[:1], self._lowest_items[:1]
         self.first_row += CHUNK_ROWS
@@ -89,17 +87,6 @@ class RecordStore:
         if span is None:
             times = self._column(row, "time")
             span = self._time_spans[start] = (float(times.min()), float(times.max()))
-        return span
-
-    def item_span(self, row: int) -> tuple[int, int] | None:
-        """The lowest and the highest item in the chunk of a row; None while the chunk is being filled."""
-        start = row & ~CHUNK_MASK
-        if start + CHUNK_ROWS > self.next_row:
-            return None
-        span = self._item_spans.get(start)
-        if span is None:
-            items = self._column(row, "item")
-            span = self._item_spans[start] = (int(items.min()), int(items.max()))
         return span
 
     def rows_with_errors(self, row: int) -> NDArray[numpy.uint16] | None:

@@ -6,8 +6,9 @@ length share a table, in which the shorter ones are filled up with separators.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,26 +21,42 @@ _SEPARATOR_BYTE: Final = SEPARATOR[0]
 _WIDTHS: Final = np.array([2**power for power in range(3, 20)])
 """Texts up to each of these lengths share a table, so that less than half of it is filling."""
 _SAMPLED_TEXTS: Final = 64
+_POWERS_OF_TEN: Final = 10 ** np.arange(1, 19)
+_DIGITS_OF_U4: Final = 10
 
 
 class TextColumns:
     """Texts in which a pattern is looked for.
 
     Args:
-        joined: The texts in UTF-8 with a separator before, between and after them.
+        count: How many there are.
+        tables: The texts, each in one of some tables as `_Table` has them, and which of all they are.
     """
 
-    def __init__(self, joined: bytes) -> None:
+    def __init__(
+        self, count: int, tables: Iterable[tuple[NDArray[np.intp] | slice, NDArray[np.uint8]]]
+    ) -> None:
+        self._count = count
+        self._tables = [(places, _Table(rows)) for places, rows in tables]
+
+    @classmethod
+    def of_joined(cls, joined: bytes) -> TextColumns:
+        """The texts, in UTF-8, of a string that has a separator before, between and after them."""
         flat = np.frombuffer(joined, np.uint8)
         bounds = np.flatnonzero(flat == _SEPARATOR_BYTE)
         starts, ends = bounds[:-1] + 1, bounds[1:]
-        self._count = len(starts)
         widths = np.searchsorted(_WIDTHS, ends - starts)
-        self._tables: list[tuple[NDArray[np.intp] | slice, _Table]] = []
+        tables: list[tuple[NDArray[np.intp] | slice, NDArray[np.uint8]]] = []
         for width in np.unique(widths):
             places = np.flatnonzero(widths == width)
-            table = _Table(_laid_out(flat, starts[places], ends[places]))
-            self._tables.append((slice(None) if len(places) == self._count else places, table))
+            rows = _laid_out(flat, starts[places], ends[places])
+            tables.append((slice(None) if len(places) == len(starts) else places, rows))
+        return cls(len(starts), tables)
+
+    @classmethod
+    def of_numbers(cls, numbers: NDArray[np.int64]) -> TextColumns:
+        """Whole numbers from 0 on as they are spelt, of which there is at least one."""
+        return cls(len(numbers), [(slice(None), _spelt(numbers))])
 
     def __len__(self) -> int:
         return self._count
@@ -141,6 +158,26 @@ def _laid_out(flat: NDArray[np.uint8], starts: NDArray[np.intp], ends: NDArray[n
         places += 1
         # Behind its last byte every text has a separator, which stands for all places that follow.
         np.minimum(places, ends, out=places)
+    return rows
+
+
+def _spelt(numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """The table of numbers from 0 on, digit by digit."""
+    lengths = np.searchsorted(_POWERS_OF_TEN, numbers, "right") + 1
+    width = int(lengths.max())
+    left: NDArray[Any] = numbers.astype(np.uint32 if width < _DIGITS_OF_U4 else np.uint64)
+    ten = left.dtype.type(10)
+    shorter = np.flatnonzero(lengths < width)
+    # Each gets as many digits as the longest, and those that are not its own become separators.
+    left[shorter] *= _POWERS_OF_TEN.take(width - 1 - lengths[shorter]).astype(left.dtype)
+    rows = np.full((width + 1, len(numbers)), _SEPARATOR_BYTE, np.uint8)
+    for row in reversed(rows[:width]):
+        shorn = left // ten
+        row[:] = left - shorn * ten
+        left = shorn
+    rows[:width] += ord("0")
+    for row, own in zip(rows, range(width), strict=False):
+        row[shorter[lengths[shorter] <= own]] = _SEPARATOR_BYTE
     return rows
 
 

@@ -90,17 +90,17 @@ class TextIndex:
         enough = count if count == SEGMENT_TEXTS else count - _FEW
         if segment is None or len(segment) < enough:
             start = number * SEGMENT_TEXTS
-            segment = self._make_segment(number, self._joined(start, start + count), ignore_case=ignore_case)
+            segment, has_case = self._laid_out(start, start + count, ignore_case=ignore_case)
+            self._segments[number, ignore_case] = segment
+            if not has_case:
+                self._segments[number, not ignore_case] = segment
         return segment
 
-    def _make_segment(self, number: int, joined: str | list[str], *, ignore_case: bool) -> TextColumns:
-        """Lay out texts in their case, or without it; where they have none, both are the same."""
+    def _laid_out(self, first: int, stop: int, *, ignore_case: bool) -> tuple[TextColumns, bool]:
+        """Texts in their case, or without it, and whether that makes a difference."""
+        joined = self._joined(first, stop)
         folded = _casefolded(joined)
-        segment = TextColumns(join_texts(folded if ignore_case else joined))
-        self._segments[number, ignore_case] = segment
-        if folded == joined:
-            self._segments[number, not ignore_case] = segment
-        return segment
+        return TextColumns.of_joined(join_texts(folded if ignore_case else joined)), folded != joined
 
     def _joined(self, first: int, stop: int) -> str | list[str]:
         """The texts of a range as the lines of one; as a list where one of them has several lines itself."""

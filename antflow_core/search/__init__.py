@@ -12,6 +12,7 @@
     mistakes    what is said about a faulty query
     conditions  terms as conditions over one log
     compiler    from the tree to what finds its events in blocks of records
+    blocks      the records that are looked at together
     classes     what records are told apart by: which conditions they fulfil
     columns     the columns that name entries of dictionaries
     intervals   the columns of numbers

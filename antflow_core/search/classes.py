@@ -83,13 +83,20 @@ class Classes:
         numbers = np.zeros(1 << _GROUP, np.uint8)
         for pattern in np.flatnonzero(counts).tolist():
             numbers[pattern] = self.number(pattern)
-        # Of all ways to look bytes up, this is the quickest by far.
-        return np.frombuffer(keys.tobytes().translate(numbers.tobytes()), np.uint8)
+        return looked_up(numbers, keys)
 
 
 def smallest_type(count: int) -> type[np.uint8 | np.uint16]:
     """The type for so many different codes."""
     return np.uint8 if count <= 1 << 8 else np.uint16
+
+
+def looked_up(table: NDArray[Any], numbers: NDArray[np.unsignedinteger]) -> NDArray[Any]:
+    """The entries of a table by their numbers; for bytes Python itself needs a third of numpy's time."""
+    if numbers.itemsize == table.itemsize == 1:
+        entries = table[: 1 << 8].tobytes().ljust(1 << 8, b"\0")
+        return np.frombuffer(numbers.tobytes().translate(entries), table.dtype)
+    return table.take(numbers)
 
 
 def _keys(fulfilled: Sequence[Mask]) -> NDArray[np.uint8]:

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antflow_core.history.event_log import EventLog
-from antflow_core.history.records import KINDS, LARGEST_U2, record_dtype
-from antflow_core.history.storage import CHUNK_ROWS
-from antflow_core.search.classes import Classes, Codes, Mask
+from antflow_core.history.narrow_columns import Narrow
+from antflow_core.history.records import KINDS, LARGEST_U2
+from antflow_core.search.blocks import Block
+from antflow_core.search.classes import Classes, Codes, Mask, looked_up
 
-Block = NDArray[np.void]
 Shares = NDArray[np.float64]
 
 Matches = Callable[[int, int], Mask]
@@ -42,8 +42,11 @@ class Column(Protocol):
     def encode(self, codes: Codes) -> None:
         """From now on give the records of each class its code; those of class 0 have code 0."""
 
-    def codes(self, start: int, block: Block) -> Codes | int:
-        """The code of each record, or one for all; `start` is a row of the chunk they are from."""
+    def codes(self, block: Block) -> Codes | int:
+        """The code of each record, or one for all."""
+
+    def cost_us(self) -> float:
+        """About how long the codes of a chunk take."""
 
     def shares(self) -> Shares:
         """For each class the share of records, at a guess, that are of it."""
@@ -66,6 +69,11 @@ class Dictionary:
     count: Callable[[], int]
     none_share: float = 0.0
     is_even: bool = False
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether full chunks have a narrow column of it."""
+        return self.column not in ("item", "error")
 
 
 def dictionary(log: EventLog, column: str) -> Dictionary:
@@ -90,8 +98,8 @@ def dictionary(log: EventLog, column: str) -> Dictionary:
 _ROOM: Final = {"stage": LARGEST_U2 + 1, "task": LARGEST_U2 + 1}
 """Columns whose "none" or "other" is the largest value; elsewhere none is -1, the last place of the table."""
 _BYTE_VALUES: Final = 1 << 8
-_OFFSETS: Final = {name: field[1] for name, field in (record_dtype().fields or {}).items()}
 _SAMPLED: Final = 1 << 16
+_NARROW_US, _ITEM_US, _SPARSE_US = 12.0, 25.0, 5.0
 _FEW: Final = 1 << 12
 """So many items may be in a few chunks only, and it pays off to know which."""
 
@@ -142,19 +150,22 @@ class LookupColumn:
         else:
             self._table = codes.take(self._sorted)
 
-    def codes(self, start: int, block: Block) -> Codes | int:
+    def codes(self, block: Block) -> Codes | int:
         if not self._matching:
             return 0
-        indexes = block[self._source.column]
+        narrow = block.narrow(self._source.column) if self._source.is_narrow else None
+        if narrow is not None:
+            return self._codes_of_narrow(narrow)
+        indexes = block.field(self._source.column)
         if len(self._codes) == 2 and self._highest - self._lowest + 1 == self._matching:
             # A comparison takes half the time of a lookup.
             return as_codes(between(indexes, self._lowest, self._highest), self._codes[1])
         if self._first:
             indexes = np.maximum(indexes - self._first, -1)
-        elif indexes.itemsize > 2 and self._known < _BYTE_VALUES:
-            # Their lowest byte says it all, 255 says none, and looking up bytes takes two thirds of the time.
-            indexes = block.getfield(np.uint8, _OFFSETS[self._source.column])
         return self._table.take(indexes)
+
+    def cost_us(self) -> float:
+        return _NARROW_US
 
     def shares(self) -> Shares:
         if self._source.is_even:
@@ -165,6 +176,15 @@ class LookupColumn:
         shares: Shares = counts / max(len(sample), 1) * (1 - self._source.none_share)
         shares[0] += self._source.none_share
         return shares
+
+    def _codes_of_narrow(self, narrow: Narrow) -> Codes:
+        """The codes of entries in a narrow column, in which the largest value stands for none."""
+        none = _BYTE_VALUES**narrow.itemsize - 1
+        table = self._table[: none + 1]
+        if len(table) > none and table[none]:  # there is an entry of this number by now
+            table = table.copy()
+            table[none] = 0
+        return looked_up(table, narrow) if narrow.itemsize == 1 else table.take(narrow, mode="clip")
 
     def _make_room(self, first: int, count: int) -> None:
         """Have places for all entries up to `count`, and the last place free for none.
@@ -199,20 +219,26 @@ class ItemColumn(LookupColumn):
         self._log = log
         self._few: array[int] | None = array("q")
 
-    def codes(self, start: int, block: Block) -> Codes | int:
-        if self._matching and not self._may_match(start):
+    def codes(self, block: Block) -> Codes | int:
+        if not self._matching or not self._log.may_hold_items(block.start, self._lowest, self._highest):
             return 0
-        return super().codes(start, block)
+        span = block.item_span()
+        if span is not None and not self._may_match(*span):
+            return 0
+        narrow = block.narrow("item")
+        if span is None or narrow is None or span[0] < self._first:
+            return super().codes(block)
+        return self._table[span[0] - self._first :].take(narrow)
 
-    def _may_match(self, start: int) -> bool:
-        """Whether a matching item may be in the chunk of a row."""
-        if not self._log.may_hold_items(start, self._lowest, self._highest):
-            return False
-        span = self._log.item_span(start) if self._few is not None else None
-        if span is None or self._few is None:
+    def cost_us(self) -> float:
+        return _ITEM_US if self._few is None else _SPARSE_US
+
+    def _may_match(self, lowest: int, highest: int) -> bool:
+        """Whether one of the matching items, if they are few, is between two."""
+        if self._few is None:
             return True
-        place = bisect_left(self._few, span[0])
-        return place < len(self._few) and self._few[place] <= span[1]
+        place = bisect_left(self._few, lowest)
+        return place < len(self._few) and self._few[place] <= highest
 
     def _note(self, start: int, new: Codes) -> None:
         super()._note(start, new)
@@ -229,16 +255,19 @@ class ErrorColumn(LookupColumn):
         super().__init__(dictionary(log, "error"), conditions)
         self._log = log
 
-    def codes(self, start: int, block: Block) -> Codes | int:
-        whole = self._matching and len(block) == CHUNK_ROWS
-        places = self._log.rows_with_errors(start) if whole else None
+    def codes(self, block: Block) -> Codes | int:
+        is_whole = self._matching and block.is_whole
+        places = self._log.rows_with_errors(block.start) if is_whole else None
         if places is None:
-            return super().codes(start, block)
+            return super().codes(block)
         if not len(places):
             return 0
         codes = np.zeros(len(block), self._table.dtype)
-        codes[places] = self._table.take(block["error"][places])
+        codes[places] = self._table.take(block.field("error")[places])
         return codes
+
+    def cost_us(self) -> float:
+        return _SPARSE_US
 
 
 def lookup_column(log: EventLog, name: str, conditions: Mapping[int, Sequence[Matches]]) -> LookupColumn:

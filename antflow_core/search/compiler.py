@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import KINDS, STATUS_COUNT
+from antflow_core.search.blocks import Block
 from antflow_core.search.classes import Mask, TooManyStatesError
-from antflow_core.search.columns import Block, Column, lookup_column
+from antflow_core.search.columns import Column, lookup_column
 from antflow_core.search.conditions import Leaf, Viewpoint, leaf_of
 from antflow_core.search.intervals import DurationColumn, TimeColumn
 from antflow_core.search.masks import (
@@ -49,9 +50,9 @@ class Query:
             self._masking = self._divided()
             self._masking.follow()
 
-    def mask(self, start: int, block: Block) -> Mask | bool:
-        """Which records are found, or one answer for all; `start` is the row of the first."""
-        return self._masking.mask(start, block)
+    def mask(self, block: Block) -> Mask | bool:
+        """Which records are found, or one answer for all."""
+        return self._masking.mask(block)
 
     def _divided(self) -> Joined:
         """Two halves of the query, each of which is divided again where it is still too much."""

@@ -13,14 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antflow_core.history.event_log import EventLog
+from antflow_core.history.narrow_columns import Narrow
+from antflow_core.search.blocks import Block
 from antflow_core.search.classes import Classes, Codes
-from antflow_core.search.columns import Block, Shares, as_codes
+from antflow_core.search.columns import Shares, as_codes
 from antflow_core.search.tree import Interval
 
 _FEW_STEPS: Final = 3
 _FEW_BOUNDS: Final = 16
 """So many are compared with, one after the other; where there are more, cells are looked up."""
 _CROWDED: Final = -1
+_MANY: Final = 2
+_HALF: Final = np.uint32(16)
+_HALVES: Final = 1 << 16
+_SIGN: Final = np.uint32(0x8000)
+_UNLIKE_OTHERS: Final = [0x7F80, 0x8000, 0xFF80]
+_NO_NUMBERS: Final = np.r_[0x7F81:0x8000, 0xFF81:0x10000]
+_MOST_UNSURE: Final = 0.25
+_DURATION_US, _TIME_US = 25.0, 5.0
 
 
 class Cells:
@@ -93,29 +103,51 @@ class DurationColumn:
     def __init__(self, conditions: Mapping[int, Sequence[Interval]]) -> None:
         self.classes = Classes([*conditions])
         self._cells = Cells(np.float32, self.classes, [*conditions.values()])
-        self._codes: Codes = np.zeros(len(self._cells.classes), np.uint8)
         self._halves: _Halves | None = None
+        self._codes: Codes = np.zeros(len(self._cells.classes), np.uint8)
 
     def follow(self) -> None:
         """A number says all by itself."""
 
     def encode(self, codes: Codes) -> None:
         self._codes = codes.take(self._cells.classes)
+        if self._halves is not None:
+            self._halves.encode(self._codes)
 
-    def codes(self, start: int, block: Block) -> Codes | int:
-        values, last = block["duration"], len(self._cells.bounds)
-        if last <= _FEW_BOUNDS:
-            return self._cells.compared(values, self._codes, 0, last)
-        if self._halves is None:
-            self._halves = _Halves(self._cells)
-        return self._codes.take(self._halves.places(values))
+    def codes(self, block: Block) -> Codes | int:
+        narrow = block.narrow("duration")
+        if narrow is None:
+            return self._exactly(block.field("duration"))
+        halves = self._with_halves()
+        codes, unsure = halves.told(narrow)
+        if len(unsure) > len(codes) * _MOST_UNSURE:
+            return self._exactly(block.field("duration"))
+        if len(unsure):
+            codes[unsure] = self._exactly(block.field("duration")[unsure])
+        return codes
+
+    def cost_us(self) -> float:
+        return _DURATION_US
 
     def shares(self) -> Shares:
         return _even_shares(self._cells.classes, len(self.classes))
 
+    def _exactly(self, values: NDArray[np.float32]) -> Codes | int:
+        """The codes of numbers."""
+        last = len(self._cells.bounds)
+        if last <= _FEW_BOUNDS:
+            return self._cells.compared(values, self._codes, 0, last)
+        return self._codes.take(self._with_halves().places(values))
+
+    def _with_halves(self) -> _Halves:
+        if self._halves is None:
+            self._halves = _Halves(self._cells)
+            self._halves.encode(self._codes)
+        return self._halves
+
 
 class _Halves:
-    """Finds the cells of single-precision numbers by the first half of their bits, however many there are.
+    """Finds the cells of single-precision numbers by the upper halves of their bits, however many there are.
 
     Args:
         cells: The cells.
@@ -123,25 +155,47 @@ class _Halves:
 
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
-        halves = np.arange(1 << 16, dtype=np.uint32) << np.uint32(16)
-        lowest, highest = (
-            cells.places(bits.view(np.float32)) for bits in (halves, halves | np.uint32(0xFFFF))
-        )
-        # Of negative numbers, the more bits the less.
-        lowest, highest = np.minimum(lowest, highest), np.maximum(lowest, highest)
-        bounds = np.array([*cells.bounds, np.inf], np.float32)
+        order = _ascending(np.arange(_HALVES, dtype=np.uint32))
+        bounds = np.array(cells.bounds, np.float32)
+        # By upper half how many bounds have it, and how many are lower.
+        within = np.bincount(_ascending(bounds.view(np.uint32) >> _HALF), minlength=_HALVES)
+        below = (within.cumsum() - within).take(order)
+        within = within.take(order)
+        below[_NO_NUMBERS] = within[_NO_NUMBERS] = 0
+        # Infinity shares its half with what is no number, and minus nothing equals 0 of another half.
+        within[_UNLIKE_OTHERS] = _MANY
+        self._below = below
+        self._is_unsure = within > 0
         # Both in one table, for looking up takes most of the time.
-        self._table = np.zeros(1 << 16, [("place", np.int32), ("bound", np.float32)])
-        self._table["place"] = np.where(highest > lowest + 1, _CROWDED, lowest)
-        self._table["bound"] = np.where(highest == lowest + 1, bounds.take(lowest), np.float32(np.nan))
+        self._table = np.zeros(_HALVES, [("place", np.int32), ("bound", np.float32)])
+        self._table["place"] = np.where(within > 1, _CROWDED, below)
+        self._table["bound"] = np.where(within == 1, np.append(bounds, np.nan).take(below), np.nan)
+        self._codes: Codes = np.zeros(_HALVES, np.uint8)
+        self._unsure = 0
+
+    def encode(self, codes: Codes) -> None:
+        """From now on tell these codes, by cell."""
+        self._unsure = int(codes.max()) + 1
+        self._codes = codes.take(self._below).astype(np.min_scalar_type(self._unsure))
+        self._codes[self._is_unsure] = self._unsure
+
+    def told(self, halves: Narrow) -> tuple[Codes, NDArray[np.intp]]:
+        """The codes of numbers by their upper halves, and the places of those that these do not tell."""
+        codes = self._codes.take(halves)
+        return codes, (codes == self._unsure).nonzero()[0]
 
     def places(self, values: NDArray[np.float32]) -> NDArray[np.int32]:
         """Which cells numbers lie in."""
-        found = self._table.take(values.view(np.uint32) >> np.uint32(16))
+        found = self._table.take(values.view(np.uint32) >> _HALF)
         places: NDArray[np.int32] = found["place"] + (values >= found["bound"])
         crowded = np.flatnonzero(places == _CROWDED)
         places[crowded] = self._cells.places(values[crowded])
         return places
+
+
+def _ascending(halves: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Upper halves as ascending as the numbers they are of: negative ones are the lower the more bits."""
+    return np.where(halves & _SIGN, halves ^ np.uint32(_HALVES - 1), halves | _SIGN)
 
 
 class TimeColumn:
@@ -170,14 +224,17 @@ class TimeColumn:
         self._class_codes = codes
         self._codes = codes.take(self._cells.classes)
 
-    def codes(self, start: int, block: Block) -> Codes | int:
-        span = self._log.time_span(start)
-        times = block["time"]
+    def codes(self, block: Block) -> Codes | int:
+        span = self._log.time_span(block.start)
+        times = block.field("time")
         earliest, latest = span if span is not None else (float(times.min()), float(times.max()))
         first, last = self._cells.place(earliest), self._cells.place(latest)
         if last - first <= _FEW_BOUNDS:
             return self._cells.compared(times, self._codes, first, last)
         return self._codes.take(self._cells.places(times))
+
+    def cost_us(self) -> float:
+        return _TIME_US
 
     def shares(self) -> Shares:
         return _even_shares(self._cells.classes, len(self.classes))

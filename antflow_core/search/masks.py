@@ -7,22 +7,32 @@ read in the order in which they decide most; records whose fate is decided are n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antflow_core.search.classes import MAX_STATES, Codes, Mask, TooManyStatesError, smallest_type
-from antflow_core.search.columns import Block, Column, Shares, between
+from antflow_core.search.blocks import Block
+from antflow_core.search.classes import (
+    MAX_STATES,
+    Codes,
+    Mask,
+    TooManyStatesError,
+    looked_up,
+    smallest_type,
+)
+from antflow_core.search.columns import Column, Shares, between
 
 _LOST, _FOUND, _OPEN = 0, 1, 2
 _MOST_COMBINED: Final = 1 << 22
 """So many combinations of classes are looked at, for most make no difference and leave few states."""
-_MOST_OPEN: Final = (0.0, 0.01, 0.08, 0.15, 0.22)
-"""Up to which share of open records it pays off to go on with these alone, by the columns left to read."""
+_PARTING_US, _TAKING_US = 20.0, 160.0
+"""What it costs to tell open records of a chunk from others, and to take as many as there are in one."""
+_SMALLEST_SHARE: Final = 0.001
 _TRY_EVERY: Final = 16
 """In one block of so many it is tried after which columns that would pay off."""
 _MOST_LEFT: Final = 0.1
@@ -39,8 +49,8 @@ class Masking(Protocol):
             TooManyStatesError: There are more states now than a table has.
         """
 
-    def mask(self, start: int, block: Block) -> Mask | bool:
-        """Which records are found, or one answer for all; `start` is the row of the first."""
+    def mask(self, block: Block) -> Mask | bool:
+        """Which records are found, or one answer for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,7 @@ class _Step:
 
     Attributes:
         fates: By the state as far as it is known after it, whether a record is lost, found or still open.
-        most_open: Up to which share of open records the others are left out from here on, see `_MOST_OPEN`.
+        most_open: Up to which share of open records it pays off to go on with these alone.
         narrows: Whether there were so few when it was last tried.
     """
 
@@ -97,7 +107,7 @@ class StateTable:
         self._columns = columns
         self._class_counts: list[int] | None = None
         self._truth: Mask = np.zeros(1, np.bool_)
-        self._outcome: Callable[[Codes], Mask] = self._truth.take
+        self._outcome: Callable[[Codes], Mask] = partial(looked_up, self._truth)
         self._steps: list[_Step] = []
         self._looks = 0
 
@@ -109,27 +119,27 @@ class StateTable:
             self._plan(counts)
             self._class_counts = counts
 
-    def mask(self, start: int, block: Block) -> Mask | bool:
+    def mask(self, block: Block) -> Mask | bool:
         self._looks += 1
-        return self._mask(self._steps, 0, start, block)
+        return self._mask(self._steps, 0, block)
 
-    def _mask(self, steps: Sequence[_Step], state: Codes | int, start: int, block: Block) -> Mask | bool:
+    def _mask(self, steps: Sequence[_Step], state: Codes | int, block: Block) -> Mask | bool:
         tries = self._looks % _TRY_EVERY == 1
         for number, step in enumerate(steps):
-            codes: Any = step.column.codes(start, block)
+            codes: Any = step.column.codes(block)
             state = codes + state
             if isinstance(state, int):
                 if step.fates[state] != _OPEN:
                     return bool(step.fates[state])
             elif step.most_open and (step.narrows or tries):
-                fates = step.fates.take(state)
+                fates = looked_up(step.fates, state)
                 still_open = (fates == _OPEN).nonzero()[0]
                 step.narrows = len(still_open) <= len(block) * step.most_open
                 if step.narrows:
                     found: Mask = fates == _FOUND
                     if len(still_open):
-                        part, left = taken(block, still_open), steps[number + 1 :]
-                        found[still_open] = self._mask(left, state[still_open], start, part)
+                        left = steps[number + 1 :]
+                        found[still_open] = self._mask(left, state[still_open], block.only(still_open))
                     return found
         return bool(self._truth[state]) if isinstance(state, int) else self._outcome(state)
 
@@ -147,7 +157,8 @@ class StateTable:
             needed.insert(0, (column, merged, _united(column.shares(), merged)))
         if truth.size > MAX_STATES:
             raise TooManyStatesError
-        order = sorted(range(len(needed)), key=lambda axis: float(needed[axis][2] @ _is_open(truth, axis)))
+        open_shares = [float(shares @ _is_open(truth, axis)) for axis, (_, _, shares) in enumerate(needed)]
+        order = sorted(range(len(needed)), key=lambda axis: _price(needed[axis][0], open_shares[axis]))
         truth = truth.transpose(order)
         self._truth = truth.ravel()
         self._outcome = _outcome(self._truth)
@@ -157,7 +168,8 @@ class StateTable:
             left = tuple(range(place + 1, truth.ndim))
             stride = prod(truth.shape[place + 1 :])
             column.encode((merged * stride).astype(width))
-            self._steps.append(_Step(column, _fates(truth, left), _MOST_OPEN[min(len(left), 4)]))
+            most_open = _most_open(needed[axis][0] for axis in order[place + 1 :])
+            self._steps.append(_Step(column, _fates(truth, left), most_open))
 
 
 class Joined:
@@ -178,16 +190,16 @@ class Joined:
         for part in self._parts:
             part.follow()
 
-    def mask(self, start: int, block: Block) -> Mask | bool:
-        joined = self._joined(self._parts, start, block)
+    def mask(self, block: Block) -> Mask | bool:
+        joined = self._joined(self._parts, block)
         if not self._negated:
             return joined
         return not joined if isinstance(joined, bool) else ~joined
 
-    def _joined(self, parts: Sequence[Masking], start: int, block: Block) -> Mask | bool:
+    def _joined(self, parts: Sequence[Masking], block: Block) -> Mask | bool:
         joined: Any = self._needs_all
         for number, part in enumerate(parts):
-            mask = part.mask(start, block)
+            mask = part.mask(block)
             joined = joined & mask if self._needs_all else joined | mask
             if isinstance(joined, bool):
                 if joined != self._needs_all:
@@ -196,14 +208,9 @@ class Joined:
             left = (joined if self._needs_all else ~joined).nonzero()[0]
             if len(left) <= len(block) * _MOST_LEFT:
                 if len(left) and number + 1 < len(parts):
-                    joined[left] = self._joined(parts[number + 1 :], start, taken(block, left))
+                    joined[left] = self._joined(parts[number + 1 :], block.only(left))
                 break
         return joined  # type: ignore[no-any-return]  # a mask where any part gave one
-
-
-def taken(block: Block, places: NDArray[np.intp]) -> Block:
-    """Some records of a block; as plain bytes they are taken ten times as fast as by their fields."""
-    return block.view(f"V{block.itemsize}").take(places).view(block.dtype)
 
 
 def _truth(expression: Expression, columns: Sequence[Column]) -> Mask:
@@ -253,6 +260,17 @@ def _is_open(truth: Mask, axis: int) -> NDArray[np.float64]:
     return is_open.astype(np.float64)
 
 
+def _price(column: Column, open_share: float) -> float:
+    """What a column costs for each share of records that it decides; the lowest is read first."""
+    return column.cost_us() / max(1 - open_share, _SMALLEST_SHARE)
+
+
+def _most_open(left: Iterable[Column]) -> float:
+    """Up to which share of open records it pays off to read the columns that are left for these alone."""
+    cost_us = sum(column.cost_us() for column in left)
+    return max(cost_us - _PARTING_US, 0) / (cost_us + _TAKING_US)
+
+
 def _fates(truth: Mask, left: tuple[int, ...]) -> NDArray[np.uint8]:
     """By the state as far as it is known, what the columns that are left to read can make of a record."""
     possible, certain = truth.any(axis=left, keepdims=True), truth.all(axis=left, keepdims=True)
@@ -270,4 +288,4 @@ def _outcome(truth: Mask) -> Callable[[Codes], Mask]:
         if highest == len(truth) - 1:
             return lambda states: np.asarray(states >= lowest)
         return lambda states: between(states, lowest, highest)
-    return truth.take
+    return partial(looked_up, truth)

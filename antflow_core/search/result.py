@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from antflow_core.history.answers import event_at
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.storage import CHUNK_BITS
-from antflow_core.search.columns import Block
+from antflow_core.search.blocks import Block, Records
 from antflow_core.search.compiler import Query, status_rows
 from antflow_core.search.conditions import Viewpoint
 from antflow_core.search.query import FIELDS, Field, parse, quote, unquote
@@ -102,8 +102,8 @@ class SearchResult:
         first = max(self._next_row, log.first_row)
         if first < stop:
             self._follow(first, stop)
-            for start, block in log.blocks(first, stop):
-                rows.append(self._found(start, block))
+            for start, records in log.blocks(first, stop):
+                rows.append(self._found(start, records))
             self._next_row = stop
         return rows.dropped + len(rows) - end_before
 
@@ -141,9 +141,10 @@ class SearchResult:
         before, now = self._judged_from, self._viewpoint.newest
         return any(latest >= before - age_s and earliest < now - age_s for age_s in self._ages_s)
 
-    def _found(self, start: int, block: Block) -> Piece:
-        """What the query finds in a block, which lies in one chunk."""
-        return Piece.of(start, start + len(block), self._query.mask(start, block))
+    def _found(self, start: int, records: Records) -> Piece:
+        """What the query finds in records that follow one another, all in one chunk."""
+        found = self._query.mask(Block(self._log, start, records))
+        return Piece.of(start, start + len(records), found)
 
 
 def _ages_s(query: Node) -> list[float]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import KINDS, NO_TASK, STATUS_COUNT
-from antflow_core.search.columns import Block
+from antflow_core.search.blocks import Records
 
 STEP_ROWS: Final = 1 << 19
 """Counting so many takes about 5 ms."""
@@ -35,9 +35,9 @@ class Tally:
     def follow(self) -> bool:
         """Count some of the events that are new; whether none is left."""
         log, stop = self._log, min(self._next_row + STEP_ROWS, self._log.next_row)
-        for _, block in log.blocks(self._next_row, stop):
+        for _, records in log.blocks(self._next_row, stop):
             for column in self._counts:
-                self._add(column, block)
+                self._add(column, records)
         self._next_row = stop
         return stop == log.next_row
 
@@ -61,8 +61,8 @@ class Tally:
             found[name(index)] = found.get(name(index), 0) + counts[index]
         return found
 
-    def _add(self, column: str, block: Block) -> None:
-        indexes = block[column]
+    def _add(self, column: str, records: Records) -> None:
+        indexes = records[column]
         if column in ("worker", "error"):
             indexes = indexes[indexes >= 0]
         elif column == "task":

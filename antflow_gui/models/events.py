@@ -38,6 +38,7 @@ _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _HORIZONTAL = Qt.Orientation.Horizontal
 
 _PREPARE_EVERY_MS = 20
+_PREPARED_CHUNKS = 4
 _PAGE_ROWS = 64
 _PAGES_KEPT = 64
 _NO_TEXTS = ("",) * len(COLUMN_NAMES)
@@ -176,11 +177,12 @@ class EventsModel(QAbstractTableModel):
 
     @Slot()
     def _prepare(self) -> None:
-        """Lay out some texts at a time, so that the first word that is searched for need not wait for all."""
+        """Do some of what searches need at a time, so that the first one need not wait for all of it."""
         log = self._log
         is_left = log is not None and (
             log.text_index("item").prepare(log.items.first, log.item_count, segments=1)
             or log.text_index("error").prepare(0, log.error_count, segments=1)
+            or log.narrow_columns.prepare(chunks=_PREPARED_CHUNKS)
         )
         if not is_left:
             self._preparation.stop()

@@ -806,7 +806,7 @@ _pieces = st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=3
 )
 @example(texts=["a" * 100, "b" + "a" * 101, "aaaaa", "a" * 100], pattern=TextPattern(("a",), at_start=True))
 def test_pieces_are_found_in_order_in_texts_of_any_length(texts: list[str], pattern: TextPattern) -> None:
-    columns = TextColumns(join_texts(texts))
+    columns = TextColumns.of_joined(join_texts(texts))
     assert columns.find(pattern).tolist() == [pattern.matches(text) for text in texts]
 
 

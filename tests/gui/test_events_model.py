@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from antflow_core.exceptions import QueryError
 from antflow_core.history.event_log import EventLog
+from antflow_core.history.records import NO_DURATION, NO_ERROR, NO_TASK, NO_WORKER
 from antflow_core.history.storage import CHUNK_ROWS
 from antflow_core.history.text_index import SEGMENT_TEXTS
 from antflow_gui.models.events import (
@@ -288,11 +289,13 @@ def test_the_model_keeps_qts_rules_while_it_grows_and_is_filtered(
     qtmodeltester.check(model, force_py=False)  # type: ignore[no-untyped-call]  # pytest-qt leaves it untyped
 
 
-def test_the_texts_of_a_log_are_made_ready_without_being_asked_for(model: EventsModel, qtbot: QtBot) -> None:
+def test_what_searches_need_is_made_ready_without_being_asked_for(model: EventsModel, qtbot: QtBot) -> None:
     log = EventLog()
     items = log.run_items(log.begin_run("ready", ["Fetch"], 0.0))
     for number in range(3 * SEGMENT_TEXTS):
-        assert items[f"item {number}"] == number
-    texts = log.text_index("item")
+        log.append(0.0, items[f"item {number}"], 0, 0, 0, NO_TASK, NO_WORKER, NO_DURATION, NO_ERROR)
+    texts, columns = log.text_index("item"), log.narrow_columns
     model.set_history(log)
     qtbot.waitUntil(lambda: not texts.prepare(0, log.item_count, segments=0))
+    qtbot.waitUntil(lambda: not columns.prepare(chunks=0))
+    assert columns.memory_bytes() > len(log) // CHUNK_ROWS * CHUNK_ROWS
