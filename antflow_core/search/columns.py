@@ -157,7 +157,7 @@ class LookupColumn:
         if narrow is not None:
             return self._codes_of_narrow(narrow)
         indexes = block.field(self._source.column)
-        if len(self._codes) == 2 and self._highest - self._lowest + 1 == self._matching:
+        if self._follow_one_another():
             # A comparison takes half the time of a lookup.
             return as_codes(between(indexes, self._lowest, self._highest), self._codes[1])
         if self._first:
@@ -176,6 +176,10 @@ class LookupColumn:
         shares: Shares = counts / max(len(sample), 1) * (1 - self._source.none_share)
         shares[0] += self._source.none_share
         return shares
+
+    def _follow_one_another(self) -> bool:
+        """Whether the matching entries do, all of one class."""
+        return len(self._codes) == 2 and self._highest - self._lowest + 1 == self._matching
 
     def _codes_of_narrow(self, narrow: Narrow) -> Codes:
         """The codes of entries in a narrow column, in which the largest value stands for none."""
@@ -223,10 +227,14 @@ class ItemColumn(LookupColumn):
         if not self._matching or not self._log.may_hold_items(block.start, self._lowest, self._highest):
             return 0
         span = block.item_span()
-        if span is not None and not self._may_match(*span):
+        if span is None:
+            return super().codes(block)
+        if not self._may_match(*span):
             return 0
+        if self._lowest <= span[0] and span[1] <= self._highest and self._follow_one_another():
+            return int(self._codes[1])
         narrow = block.narrow("item")
-        if span is None or narrow is None or span[0] < self._first:
+        if narrow is None or span[0] < self._first:
             return super().codes(block)
         return self._table[span[0] - self._first :].take(narrow)
 
