@@ -99,7 +99,7 @@ _ROOM: Final = {"stage": LARGEST_U2 + 1, "task": LARGEST_U2 + 1}
 """Columns whose "none" or "other" is the largest value; elsewhere none is -1, the last place of the table."""
 _BYTE_VALUES: Final = 1 << 8
 _SAMPLED: Final = 1 << 16
-_NARROW_US, _ITEM_US, _SPARSE_US = 12.0, 25.0, 5.0
+_NARROW_US, _ITEM_US, _SPARSE_US = 20.0, 28.0, 10.0
 _FEW: Final = 1 << 12
 """So many items may be in a few chunks only, and it pays off to know which."""
 

@@ -30,7 +30,7 @@ _SIGN: Final = np.uint32(0x8000)
 _UNLIKE_OTHERS: Final = [0x7F80, 0x8000, 0xFF80]
 _NO_NUMBERS: Final = np.r_[0x7F81:0x8000, 0xFF81:0x10000]
 _MOST_UNSURE: Final = 0.25
-_DURATION_US, _TIME_US = 25.0, 5.0
+_DURATION_US, _TIME_US = 35.0, 5.0
 
 
 class Cells:
@@ -76,6 +76,8 @@ class Cells:
         Args:
             codes: By cell.
         """
+        if first == last:
+            return int(codes[first])
         bounds, before, behind = self.bounds[first:last], codes[first:last], codes[first + 1 : last + 1]
         if len(bounds) == 2 and before[0] == behind[1] == 0:  # in between or not, as with most queries
             low, high = map(self._kind, bounds)

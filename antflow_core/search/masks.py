@@ -7,7 +7,7 @@ read in the order in which they decide most; records whose fate is decided are n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -30,8 +30,10 @@ from antflow_core.search.columns import Column, Shares, between
 _LOST, _FOUND, _OPEN = 0, 1, 2
 _MOST_COMBINED: Final = 1 << 22
 """So many combinations of classes are looked at, for most make no difference and leave few states."""
-_PARTING_US, _TAKING_US = 20.0, 160.0
-"""What it costs to tell open records of a chunk from others, and to take as many as there are in one."""
+_PARTING_US, _ASKING_US, _TAKING_US = 30.0, 8.0, 30.0
+"""What it costs to tell the open records of a chunk from the others, and then for each column to ask it for
+some records, however few, and to take these by their places, if it were all.
+"""
 _SMALLEST_SHARE: Final = 0.001
 _TRY_EVERY: Final = 16
 """In one block of so many it is tried after which columns that would pay off."""
@@ -168,7 +170,7 @@ class StateTable:
             left = tuple(range(place + 1, truth.ndim))
             stride = prod(truth.shape[place + 1 :])
             column.encode((merged * stride).astype(width))
-            most_open = _most_open(needed[axis][0] for axis in order[place + 1 :])
+            most_open = _most_open([needed[axis][0] for axis in order[place + 1 :]])
             self._steps.append(_Step(column, _fates(truth, left), most_open))
 
 
@@ -265,10 +267,11 @@ def _price(column: Column, open_share: float) -> float:
     return column.cost_us() / max(1 - open_share, _SMALLEST_SHARE)
 
 
-def _most_open(left: Iterable[Column]) -> float:
+def _most_open(left: Sequence[Column]) -> float:
     """Up to which share of open records it pays off to read the columns that are left for these alone."""
     cost_us = sum(column.cost_us() for column in left)
-    return max(cost_us - _PARTING_US, 0) / (cost_us + _TAKING_US)
+    saved_us = cost_us - _PARTING_US - _ASKING_US * len(left)
+    return max(saved_us, 0) / (cost_us + _TAKING_US * len(left) + _PARTING_US)
 
 
 def _fates(truth: Mask, left: tuple[int, ...]) -> NDArray[np.uint8]:
