@@ -17,7 +17,7 @@ RECENT_LIMIT = 8
 RECENT_RECORDED_LIMIT = 4
 """Of these at most so many are recorded runs, which must not push the scripts out that they are made of."""
 MAX_EVENTS_DEFAULT = 10_000_000
-"""About 380 MB: a twentieth of a small computer's memory. What has to be kept whole is recorded."""
+"""About 480 MB, which a small computer can spare. What has to be kept whole is recorded."""
 MAX_EVENTS_LEAST = 2 * CHUNK_ROWS
 """A log cannot hold fewer."""
 _LAYOUT_VERSION = 1
