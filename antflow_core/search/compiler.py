@@ -8,7 +8,7 @@ from antflow_core.history.event_log import EventLog
 from antflow_core.history.records import KINDS, STATUS_COUNT
 from antflow_core.search.blocks import Block
 from antflow_core.search.classes import Mask, TooManyStatesError
-from antflow_core.search.columns import Column, lookup_column
+from antflow_core.search.columns import Column
 from antflow_core.search.conditions import Leaf, Viewpoint, leaf_of
 from antflow_core.search.intervals import DurationColumn, TimeColumn
 from antflow_core.search.masks import (
@@ -20,6 +20,7 @@ from antflow_core.search.masks import (
     Negation,
     StateTable,
 )
+from antflow_core.search.sparse_columns import lookup_column
 from antflow_core.search.tree import AllOf, AnyOf, Node, Not, Style, Term, Text, terms_of
 
 _DICTIONARIES = ("kind", "attempt", "stage", "worker", "task", "error", "item")
