@@ -45,6 +45,7 @@ QUERIES = (
     "nothing-like-this",
     "timeout OR refused OR 503 OR http OR order OR parse OR save OR w3 OR 77",
     "-timeout -refused -503 -http -order -w3 -77",
+    "-(s OR 1 OR -status:failed,queued,in_progress OR -attempt:>=1)",
     " OR ".join(f"(stage:Parse worker:Parse-W{n} duration:>{n + 8}ms attempt:1)" for n in range(5)),
     f"duration:{','.join(f'{n}ms..{n + 1}ms' for n in range(0, 40, 2))}",
 )
