@@ -214,7 +214,7 @@ def _mean_rate(view: PipelineView, stats: StageStats) -> float | None:
 
 
 def _total(pipelines: Sequence[PipelineView], *, running: bool) -> int | None:
-    """Items of all pipelines; None while one of those that run does not know its own."""
+    """Items of all pipelines; None while one may come, or one of those that run does not know its own."""
     total = 0
     for pipeline in pipelines:
         stats = pipeline.snapshot.pipeline_stats
@@ -225,7 +225,7 @@ def _total(pipelines: Sequence[PipelineView], *, running: bool) -> int | None:
             return None
         else:
             total += stats.total_items
-    return total if pipelines else None
+    return None if running and not pipelines else total
 
 
 def _remaining(

@@ -42,6 +42,7 @@ _LONGEST_STAGE = 40
 """A label cannot be narrower than its longest word, and would push what is beside it out of the panel."""
 ValuesOf = Callable[[int], Sequence[StageValue]]
 _EMPTY = "Choose an event to see the item's whole history."
+_NONE_RECORDED = "No items were recorded."
 
 
 class ItemView(QWidget):
@@ -69,6 +70,7 @@ class ItemView(QWidget):
         self._history: ItemHistory | None = None
         self._values_of: ValuesOf | None = None
         self._stale = False
+        self._empty_words = _EMPTY
         self.id_label = ElidedLabel("Copy item id")
         self.state_icon = QLabel()
         self.state_label = QLabel()
@@ -182,6 +184,11 @@ class ItemView(QWidget):
         """Say whether time goes on for items under way; not so in a recording that is over."""
         self.way.set_live(is_live)
 
+    def set_choice(self, there_is_one: bool) -> None:
+        """Say whether there is an item to choose, or will be: there is none in a recording without events."""
+        self._empty_words = _EMPTY if there_is_one else _NONE_RECORDED
+        self._show()
+
     @Slot()
     def clear(self) -> None:
         """Show no item."""
@@ -232,7 +239,7 @@ class ItemView(QWidget):
         """Bring everything but the table in line with the history."""
         history = self._history
         self.page.setVisible(history is not None)
-        self.note.show_text("" if history is not None else _EMPTY)
+        self.note.show_text("" if history is not None else self._empty_words)
         if history is None:
             return
         self.id_label.set_full_text(history.name)

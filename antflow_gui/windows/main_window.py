@@ -245,8 +245,11 @@ class MainWindow(QMainWindow):
 
     def _promise_nothing(self, recorded: bool) -> None:
         """Have empty views say that nothing will come, as of a recording that has been read to its end."""
-        for view in (self.events, self.errors, self.run_page.plot):
+        for view in (self.events, self.errors, self.run_page):
             view.set_recorded(recorded)
+        history = self.controller.history
+        has_items = history is not None and history.item_count > 0
+        self.item.set_choice(has_items or not recorded)
 
     @Slot()
     def refresh(self) -> None:

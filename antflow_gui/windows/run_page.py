@@ -76,6 +76,12 @@ class RunPage(QWidget):
             self._show_outline()
         elif self.refresh() is None:
             self.plot.set_stages([])
+            self.flow.clear(_NO_STAGES)
+
+    def set_recorded(self, recorded: bool) -> None:
+        """Say what is to be expected while nothing is here: of a recording that was read, nothing at all."""
+        self.plot.set_recorded(recorded)
+        if recorded and not self._controller.pipelines():
             self.flow.clear(_NO_PIPELINE)
 
     def _show_outline(self) -> None:
@@ -99,7 +105,8 @@ class RunPage(QWidget):
         """Take fresh snapshots and show them; None while no pipeline was started."""
         pipelines = self._controller.pipelines()
         if not pipelines:
-            self._show_header(None)
+            is_recorded = self._controller.recorded is not None  # how long that took is known all the same
+            self._show_header(self._controller.measure(()) if is_recorded else None)
             return None
         self._offer(pipelines)
         progress = self._controller.measure(pipelines)

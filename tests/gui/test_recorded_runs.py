@@ -105,15 +105,36 @@ def test_an_empty_recording_promises_nothing_and_a_script_opened_after_it_does(
     window: MainWindow, qt_loop: BatchedEventLoop, recorded: Callable[..., Path], write_script: WriteScript
 ) -> None:
     _open(qt_loop, window, recorded("from antflow_core import Pipeline\nasync def main(): pass\n"))
-    labels = window.events.note.label, window.errors.note.label, window.run_page.plot.empty_label
+    header, page = window.run_page.header, window.run_page
+    labels = (
+        window.events.note.label,
+        window.errors.note.label,
+        window.item.note.label,
+        page.plot.empty_label,
+        page.flow.empty_label,
+    )
     assert [label.text() for label in labels] == [
         "No events were recorded.",
         "No failures were recorded.",
+        "No items were recorded.",
         "No throughput was recorded",
+        "No pipeline was recorded",
     ]
+    assert header.items_text.text == "no items" and header.elapsed_text.text.startswith("0:")
     window.open_script(write_script(TWO_STAGES))
-    promises = "appear here", "No failures so far", "is drawn here"
-    assert all(promise in label.text() for promise, label in zip(promises, labels, strict=True))
+    promises = "appear here", "No failures so far", "Choose an event", "is drawn here"
+    assert all(promise in label.text() for promise, label in zip(promises, labels, strict=False))
+    assert [card.name_text.text for card in page.flow.cards] == ["Fetch", "Price"]
+
+
+def test_a_recording_without_items_offers_none_to_choose(
+    window: MainWindow, qt_loop: BatchedEventLoop, recorded: Callable[..., Path]
+) -> None:
+    _open(qt_loop, window, recorded(TWO_STAGES.replace("range(100)", "[]")))
+    assert window.item.note.label.text() == "No items were recorded."
+    assert window.run_page.header.items_text.text == "no items"
+    _open(qt_loop, window, recorded(name="full"))
+    assert "Choose an event" in window.item.note.label.text()
 
 
 def test_a_finished_recording_is_shown_from_its_beginning(
