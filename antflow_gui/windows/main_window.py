@@ -56,6 +56,7 @@ class MainWindow(QMainWindow):
         self.controller = context.controller
         self._feed = HistoryFeed(self)
         self._close_confirmed = False
+        self._shown_path: Path | None = None
         self._layout = context.settings.layout
         self.setObjectName("main_window")
         self.setWindowIcon(QIcon(str(icon_path("antflow-desk.svg"))))
@@ -180,6 +181,9 @@ class MainWindow(QMainWindow):
         self.console.clear()
         self.console.set_recorded(recorded is not None)
         self._promise_nothing(False)
+        if path != self._shown_path:
+            self._shown_path = path
+            self.events.clear_query()  # it asks for stages and items of the file before
         self._show_history()
         # A recording that is over is read from its beginning; what still comes is best watched at its end.
         self.events.show_end(recorded is None or recorded.state is RunState.RUNNING)

@@ -137,6 +137,26 @@ def test_a_recording_without_items_offers_none_to_choose(
     assert "Choose an event" in window.item.note.label.text()
 
 
+def test_a_query_ends_with_the_file_it_was_asked_of(
+    window: MainWindow, qt_loop: BatchedEventLoop, recorded: Callable[..., Path], write_script: WriteScript
+) -> None:
+    script, first, second = write_script(TWO_STAGES), recorded(name="first"), recorded(name="second")
+    _open(qt_loop, window, first)
+    window.events.set_query("status:failed item:17")
+    _open(qt_loop, window, first)
+    assert (window.events.query, window.events.model.rowCount()) == ("status:failed item:17", 1)
+    _open(qt_loop, window, second)
+    assert (window.events.query, window.events.search_box.text()) == ("", "")
+    assert window.events.model.rowCount() == 100 * 3 + 90 * 3
+    window.events.set_query("stauts:failed")
+    window.open_script(script)
+    assert (window.events.search_box.text(), window.events.fault.words) == ("", "")
+    window.events.set_query("status:failed")
+    for _ in range(2):
+        run_to_the_end(qt_loop, window)
+        assert (window.events.query, window.events.model.rowCount()) == ("status:failed", 10)
+
+
 def test_a_finished_recording_is_shown_from_its_beginning(
     window: MainWindow, qt_loop: BatchedEventLoop, recorded: Callable[..., Path]
 ) -> None:
