@@ -188,6 +188,7 @@ class MainWindow(QMainWindow):
         # A recording that is over is read from its beginning; what still comes is best watched at its end.
         self.events.show_end(recorded is None or recorded.state is RunState.RUNNING)
         self.status_line.clear_hold()
+        self._show_status_line()
         self.run_page.show_opened()
         self.notices.begin()
         if self.controller.is_reading:
@@ -260,9 +261,12 @@ class MainWindow(QMainWindow):
         """Show what is new; called by the ticker."""
         self.run_page.refresh()
         self._feed.deliver()
+        self._show_status_line()
+        self.notices.tell_news()
+
+    def _show_status_line(self) -> None:
         self.status_line.refresh(self.controller.history)
         self.status_line.show_recording(self.controller.recording, going_on=self.controller.is_running)
-        self.notices.tell_news()
 
     @Slot()
     def _take_rows(self) -> None:

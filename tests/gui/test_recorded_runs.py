@@ -137,6 +137,18 @@ def test_a_recording_without_items_offers_none_to_choose(
     assert "Choose an event" in window.item.note.label.text()
 
 
+def test_the_status_line_forgets_the_run_of_the_script_before(
+    window: MainWindow, context: AppContext, qt_loop: BatchedEventLoop, write_script: WriteScript
+) -> None:
+    context.settings.record_runs = True
+    window.open_script(write_script(TWO_STAGES))
+    run_to_the_end(qt_loop, window)
+    line = window.status_line
+    assert line.events.text().startswith("950 events in ") and line.recording_button.isVisible()
+    window.open_script(write_script(TWO_STAGES, "others.py"))
+    assert not line.events.text() and not line.recording_button.isVisible()
+
+
 def test_a_query_ends_with_the_file_it_was_asked_of(
     window: MainWindow, qt_loop: BatchedEventLoop, recorded: Callable[..., Path], write_script: WriteScript
 ) -> None:
