@@ -39,6 +39,16 @@ def are_failures(log: EventLog, events: NDArray[numpy.void]) -> NDArray[numpy.bo
     return failed
 
 
+def count_given_up(log: EventLog, events: NDArray[numpy.void]) -> int:
+    """How many of some events end an item that did not fail."""
+    import numpy  # late, as above
+
+    if not log.errors.endings:
+        return 0
+    ended = (events["kind"] == FAILED) & numpy.isin(events["error"], log.errors.endings)
+    return int(numpy.count_nonzero(ended))
+
+
 def count_ended(log: EventLog) -> Counter[int]:
     """How many items are ended and not failed, by the numbers of their runs; costs O(items called failed)."""
     endings = set(log.errors.endings)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
 from antflow_core.history.dictionaries import OVERFLOW_NAME
-from antflow_core.history.endings import are_failures
+from antflow_core.history.endings import are_failures, count_given_up
 from antflow_core.history.event_log import EventLog
 from antflow_core.search.result import quote
 from antflow_core.units import format_clock, plural
@@ -86,6 +86,12 @@ class ErrorsModel(QAbstractListModel):
 
     `refresh` reads what the log has gained and nothing twice. Selections survive it: rows move, and only
     `set_history` resets the model.
+
+    Attributes:
+        total_failures: Failures so far.
+        given_up: Items that the log calls failed too, but that were cancelled or given up with their run.
+        bar_s: What a bar of a group stands for, in seconds.
+        elapsed_s: When the newest event was, in seconds since its run began.
     """
 
     counts_changed = Signal()
@@ -97,7 +103,7 @@ class ErrorsModel(QAbstractListModel):
         self._found: list[ErrorGroup] = []
         self._number_of: dict[tuple[str, str], int] = {}
         self._read_to = 0
-        self.total_failures = 0
+        self.total_failures = self.given_up = 0
         self.bar_s = _FIRST_BAR_S
         self.elapsed_s = 0.0
 
@@ -118,7 +124,7 @@ class ErrorsModel(QAbstractListModel):
         self._groups, self._found = [], []
         self._number_of = {}
         self._read_to = log.first_row if log is not None else 0
-        self.total_failures = 0
+        self.total_failures = self.given_up = 0
         self.bar_s, self.elapsed_s = _FIRST_BAR_S, 0.0
         self.endResetModel()
         if not self.refresh():
@@ -158,6 +164,7 @@ class ErrorsModel(QAbstractListModel):
     def _read(self, log: EventLog, events: NDArray[np.void]) -> None:
         times_s = events["time"] - log.started_at
         self._stretch_bars(float(times_s.max()))
+        self.given_up += count_given_up(log, events)
         failed = np.flatnonzero(are_failures(log, events))
         if not len(failed):
             return

@@ -135,6 +135,11 @@ class ErrorsView(QWidget):
         """Failures so far."""
         return self.model.total_failures
 
+    @property
+    def given_up(self) -> int:
+        """Items so far that are failed by their status, and not among the failures; see `ErrorsModel`."""
+        return self.model.given_up
+
     def set_history(self, log: EventLog | None) -> None:
         """Group another log's failures, or none."""
         self.model.set_history(log)

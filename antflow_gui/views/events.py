@@ -123,6 +123,10 @@ class EventsView(QWidget):
         self._empty_words = _NONE_RECORDED if recorded else _NO_EVENTS
         self._update()
 
+    def set_given_up(self, count: int) -> None:
+        """Say how many of the failed events are of items that were given up, and so are no failures."""
+        self.chips.set_given_up(count)
+
     @Slot()
     def refresh(self) -> None:
         """Take in what is new; a hidden view does it when it is shown."""

@@ -31,6 +31,9 @@ class Wording(Enum):
     TIGHT_NUMBER = 3
 
 
+_GIVEN_UP = (
+    "of items that were cancelled or under way when the run ended; -error_type:CancelledError leaves them out"
+)
 _LEAST_WORDING = Wording.TIGHT_NUMBER
 
 
@@ -48,6 +51,7 @@ class StatusChip(QAbstractButton):
         self.status = status
         self._theme = theme
         self._count = 0
+        self._note = ""
         self._wording = Wording.WHOLE
         self._font = ui_font(12, 500)
         self._metrics = QFontMetrics(self._font)
@@ -64,14 +68,24 @@ class StatusChip(QAbstractButton):
 
     def set_count(self, count: int) -> None:
         """Show another number; the chip grows only when a digit is added."""
-        word, old_length = STATUS_WORDS[self.status], len(format_count(self._count))
+        old_length = len(format_count(self._count))
         self._count = count
-        number = format_count(count)
-        self.setAccessibleName(f"{word}: {number} events")
-        self.setToolTip(f"{number} {word} events: click to show only these, click again to show all")
-        if len(number) != old_length:
+        self._name()
+        if len(format_count(count)) != old_length:
             self.updateGeometry()
         self.update()
+
+    def set_note(self, note: str) -> None:
+        """Tell more of these events, in the tip."""
+        if note != self._note:
+            self._note = note
+            self._name()
+
+    def _name(self) -> None:
+        words = f"{format_count(self._count)} {STATUS_WORDS[self.status]} events"
+        self.setAccessibleName(f"{STATUS_WORDS[self.status]}: {format_count(self._count)} events")
+        tip = f"{words}: click to show only these, click again to show all"
+        self.setToolTip(f"{tip}\n{self._note}" if self._note else tip)
 
     def set_wording(self, wording: Wording) -> None:
         """Say it in fewer words, or in all."""
@@ -170,6 +184,11 @@ class FilterChips(QWidget):
             if chip.count != counts[status]:
                 chip.set_count(counts[status])
         self.fit(self._room)
+
+    def set_given_up(self, count: int) -> None:
+        """Say how many of the failed events mean no failure."""
+        note = f"Not counted as failures: {format_count(count)}, {_GIVEN_UP}" if count else ""
+        self.chips["failed"].set_note(note)
 
     def set_pressed(self, statuses: Iterable[str]) -> None:
         """Show which statuses the query asks for."""

@@ -31,6 +31,7 @@ _SCRIPT_WIDTH, _PROGRESS_WIDTH, _NAME_WIDTH = 123, 306, 44
 _BUTTON_PADDING = 24
 _SETTLED_S = 0.6
 _RETRY = "Retry failed"
+_GIVEN_UP = "Given up: cancelled, or under way when the run ended; counted neither as completed nor as failed"
 
 
 class RunHeader(QWidget):
@@ -97,6 +98,7 @@ class RunHeader(QWidget):
         shorter_notes: Sequence[str] = (),
         paused: bool = False,
         can_retry: bool = True,
+        given_up: int = 0,
         recorded: RecordedFacts | None = None,
     ) -> None:
         """Show a run.
@@ -109,6 +111,7 @@ class RunHeader(QWidget):
             shorter_notes: The same as the note in fewer words, for narrow windows.
             paused: No item is taken until it is resumed.
             can_retry: Items that failed can be tried again now.
+            given_up: Items that were cancelled, or given up with the run: neither completed nor failed.
             recorded: It is a recorded run, with which nothing can be done but to open its script.
         """
         if name != self._name:
@@ -127,17 +130,18 @@ class RunHeader(QWidget):
         self.note_text.set_text(note, *shorter_notes, "")
         for cell in (self.name_text, self.note_text):
             cell.set_tip(recorded.tip if recorded is not None else "")
-        self._show_progress(progress)
+        self._show_progress(progress, given_up)
         self._show_figures(progress, paused=paused)
         self._show_buttons(state, progress, paused=paused)
         self._show_retry(state, progress.failed if progress is not None and can_retry else 0)
         self._show_recorded(recorded)
 
-    def _show_progress(self, progress: RunProgress | None) -> None:
-        share, items = progress_words(progress) if progress is not None else ("", ("",))
+    def _show_progress(self, progress: RunProgress | None, given_up: int) -> None:
+        share, items = progress_words(progress, given_up) if progress is not None else ("", ("",))
         self.share_text.set_text(share)
         self.share_text.setVisible(bool(share))
         self.items_text.set_text(*items)
+        self.items_text.set_tip(f"{items[0]}\n{_GIVEN_UP}" if given_up else "")
         for status, count in _counts(progress).items():
             self.counts[status].set_count(count)
         self.bar.set_parts(_parts(progress), progress.total if progress is not None else None)

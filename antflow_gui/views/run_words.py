@@ -41,16 +41,26 @@ def state_words(state: RunState, progress: RunProgress | None, *, paused: bool =
     return _STATES[state]
 
 
-def progress_words(progress: RunProgress) -> tuple[str, tuple[str, ...]]:
-    """The share (empty where the total is not known) and the counts, the longest wording first."""
+def progress_words(progress: RunProgress, given_up: int = 0) -> tuple[str, tuple[str, ...]]:
+    """The share (empty where the total is not known) and the counts, the longest wording first.
+
+    Args:
+        progress: The figures of the run.
+        given_up: Items that were cancelled, or given up with the run: neither completed nor failed.
+    """
     ended = progress.completed + progress.failed
     done = format_count(ended)
+    share = ""
+    counts: tuple[str, ...] = ("no items",)
     if progress.total is None:
-        return "", (f"{done} items so far", f"{done} items", done, "")
-    if not progress.total:
-        return "", ("no items",)
-    total = format_count(progress.total)
-    return format_percent(ended, progress.total), (f"{done} of {total} items", f"{done} of {total}", done, "")
+        counts = (f"{done} items so far", f"{done} items", done, "")
+    elif progress.total:
+        total = format_count(progress.total)
+        share = format_percent(ended, progress.total)
+        counts = (f"{done} of {total} items", f"{done} of {total}", done, "")
+    if given_up:
+        counts = (f"{counts[0]} · {format_count(given_up)} given up", *counts)
+    return share, counts
 
 
 def rate_words(progress: RunProgress) -> tuple[str, ...]:

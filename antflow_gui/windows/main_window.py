@@ -211,7 +211,7 @@ class MainWindow(QMainWindow):
         self.events.set_history(history)
         self.errors.set_history(history)
         self.item.clear()
-        self.panels.name_errors(self.errors.total)
+        self._pass_on_totals()
 
     # A run
 
@@ -259,8 +259,8 @@ class MainWindow(QMainWindow):
     @Slot()
     def refresh(self) -> None:
         """Show what is new; called by the ticker."""
+        self._feed.deliver()  # before the header, which shows what comes of it
         self.run_page.refresh()
-        self._feed.deliver()
         self._show_status_line()
         self.notices.tell_news()
 
@@ -272,7 +272,13 @@ class MainWindow(QMainWindow):
     def _take_rows(self) -> None:
         for view in (self.events, self.errors, self.item):
             view.refresh()
+        self._pass_on_totals()
+
+    def _pass_on_totals(self) -> None:
+        """Have failures and items given up told where their numbers are shown."""
         self.panels.name_errors(self.errors.total)
+        self.events.set_given_up(self.errors.given_up)
+        self.run_page.set_given_up(self.errors.given_up)
 
     @Slot()
     def ask_arguments(self) -> None:

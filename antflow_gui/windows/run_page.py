@@ -45,6 +45,7 @@ class RunPage(QWidget):
         self.pipeline_box = QComboBox()
         self.pipeline_box.setAccessibleName("Pipeline in view")
         self.pipeline_box.setToolTip("The script started several pipelines; choose whose stages are shown")
+        self._given_up = 0
         self._plotted = -1
         self._curves: RecordedCurves | None = None
         self._lay_out()
@@ -93,6 +94,10 @@ class RunPage(QWidget):
         else:
             self.flow.clear(_NO_STAGES)
         self._show_header(None)
+
+    def set_given_up(self, count: int) -> None:
+        """Say how many items were cancelled, or given up with the run; the next refresh shows it."""
+        self._given_up = count
 
     def clear(self) -> None:
         """Empty what the last run left, and let go of its events."""
@@ -169,6 +174,7 @@ class RunPage(QWidget):
             shorter_notes=shorter_notes,
             paused=controller.is_paused,
             can_retry=controller.can_retry,
+            given_up=self._given_up,
             recorded=facts,
         )
 

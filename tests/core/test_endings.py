@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from antflow_core import Pipeline, Stage, StatusTracker, open_run, record
+from antflow_core.history.endings import count_given_up
 from antflow_core.history.event_log import EventLog
 from antflow_core.history.figures import figures
 from antflow_core.history.standing import Standings, failed_items
@@ -90,6 +91,9 @@ async def test_what_is_ended_while_it_waits_for_a_retry_has_failed_nowhere(
     run = figures(tracker.log)[number - 1]
     assert run.item_count == 6
     assert run.given_up == tracker.get_stats()["failed"] - 1 > 0
+    log = tracker.log
+    events = log.blocks(log.first_row, log.next_row)
+    assert sum(count_given_up(log, block) for _, block in events) == run.given_up
 
     with open_run(path) as recorded:
         recorded.update()
