@@ -28,7 +28,7 @@ Options, before or after SCRIPT; after a lone `--` everything belongs to the scr
   --screenshot FILE    write the whole window to FILE (.png or .jpg) after its last refresh
   --exit-when-done     run it, print one summary line, and end; a recorded run is read to its end
   --version            print the version and end
-  --help               print this and end
+  -h, --help           print this and end
 
 Exit codes with --exit-when-done: 0 done, failed items or not; 1 the script raised or exited
 with another code than 0; 2 there was nothing to run, or the recorded run cannot be opened;

@@ -8,6 +8,7 @@
     listing       events, item: recordings event by event
     taking_out    export and query: recordings for other programs
     arguments     what several commands take
+    help          how the help of a command lists what it takes
     opening       recordings opened, with a bar where that takes long
     ending        faults as sentences, and exit codes
 """

@@ -1,14 +1,16 @@
-"""What several commands take: the recording, the number of a run, a format, texts that begin with a minus."""
+"""What several commands take: the recording, numbers, a format, texts that begin with a minus."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
 from itertools import islice
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
-from typer.core import TyperCommand
+
+from antflow_core.cli.help import ReadableCommand
 
 _TEXT: Final = re.compile(r"-(\d|[^-].)", re.DOTALL)
 """A minus that begins no option: those have two of them, or one and a single letter."""
@@ -16,20 +18,46 @@ _TEXT: Final = re.compile(r"-(\d|[^-].)", re.DOTALL)
 RECORD_OPTION: Final = "--record"
 OVERWRITE_OPTION: Final = "--overwrite"
 
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def whole_number(text: str) -> int:
+    """The value of an option that counts from 1.
+
+    Raises:
+        typer.BadParameter: It is none.
+    """
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise typer.BadParameter(f"'{text}' is not a whole number from 1 on")
+    return number
+
+
+def one_of(choices: type[Choice]) -> Callable[[str], Choice]:
+    """Reads the value of an option that takes one of a few words."""
+
+    def read(text: str) -> Choice:
+        if text not in [*choices]:
+            raise typer.BadParameter(f"'{text}' is none of {', '.join(choices)}")
+        return choices(text)
+
+    return read
+
+
 RunArgument = Annotated[
-    str,
-    typer.Argument(metavar="RUN", help="A run file, or a .jsonl file exported from one.", show_default=False),
+    str, typer.Argument(metavar="RUN", help="A run file, or a .jsonl file exported from one.")
 ]
 
 RunNumber = Annotated[
     int | None,
-    typer.Option(
-        "--run", metavar="N", min=1, help="Only the Nth pipeline of the recording.", show_default=False
-    ),
+    typer.Option("--run", metavar="N", parser=whole_number, help="Only the Nth pipeline of the recording."),
 ]
 
 
-class ScriptCommand(TyperCommand):
+class ScriptCommand(ReadableCommand):
     """A command with a script, whose arguments begin after it, save for what says where to record."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -56,7 +84,7 @@ class ScriptCommand(TyperCommand):
         return super().parse_args(ctx, recording + others + behind)
 
 
-class MinusCommand(TyperCommand):
+class MinusCommand(ReadableCommand):
     """A command whose last argument may begin with a minus, as a query `-status:queued` or the item -3."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -93,4 +121,12 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", help="A table for people, or lines for programs.")]
+FormatOption = Annotated[
+    Format,
+    typer.Option(
+        "--format",
+        metavar="|".join(Format),
+        parser=one_of(Format),
+        help="A table for people (the default), or lines for programs.",
+    ),
+]

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from antflow_core.cli.arguments import Format, FormatOption, MinusCommand, RunArgument, RunNumber
+from antflow_core.cli.arguments import (
+    Format,
+    FormatOption,
+    MinusCommand,
+    RunArgument,
+    RunNumber,
+    whole_number,
+)
 from antflow_core.cli.ending import RefusalError, sentences, with_exit_codes
 from antflow_core.standard_streams import tell, write_out
 
@@ -73,12 +80,15 @@ def events(
     run: RunArgument,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="QUERY", help="Which events; all if left out.", show_default=False),
+        typer.Argument(metavar="QUERY", help="Which events (default: all)."),
     ] = None,
     limit: Annotated[
         int | None,
         typer.Option(
-            "--limit", metavar="N", min=1, help="Only the newest N of them.", show_default="100 in a table"
+            "--limit",
+            metavar="N",
+            parser=whole_number,
+            help="Only the newest N of them (default: 100 in a table, else all).",
         ),
     ] = None,
     format_: FormatOption = Format.TABLE,
@@ -99,7 +109,7 @@ def events(
 
 def item(
     run: RunArgument,
-    item_id: Annotated[str, typer.Argument(metavar="ID", help="The item's id.", show_default=False)],
+    item_id: Annotated[str, typer.Argument(metavar="ID", help="The item's id.")],
     number: RunNumber = None,
 ) -> None:
     """Tell the story of an item."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from antflow_core.cli.arguments import OVERWRITE_OPTION, RECORD_OPTION, ScriptCommand
+from antflow_core.cli.arguments import OVERWRITE_OPTION, RECORD_OPTION, ScriptCommand, one_of
 from antflow_core.cli.ending import BAD_REQUEST, HOW_TO_REPLACE, INTERRUPTED
 from antflow_core.engine.recordings import RECORD_VARIABLE
 from antflow_core.exceptions import FileIsThereError
@@ -65,15 +65,18 @@ def add_to(app: typer.Typer) -> None:
 
 
 def run(
-    script: Annotated[
-        str, typer.Argument(metavar="SCRIPT", help="The Python file to run.", show_default=False)
-    ],
+    script: Annotated[str, typer.Argument(metavar="SCRIPT", help="The Python file to run.")],
     args: Annotated[
-        list[str] | None, typer.Argument(metavar="ARGS", help="Arguments for the script.", show_default=False)
+        list[str] | None, typer.Argument(metavar="ARGS", help="What the script gets in sys.argv.")
     ] = None,
     dashboard: Annotated[
         Dashboard | None,
-        typer.Option(help="Show the pipelines in the terminal while they run.", show_default=False),
+        typer.Option(
+            "--dashboard",
+            metavar="|".join(Dashboard),
+            parser=one_of(Dashboard),
+            help="Show the pipelines in the terminal while they run.",
+        ),
     ] = None,
     record: Annotated[
         str | None,
@@ -81,8 +84,8 @@ def run(
             RECORD_OPTION,
             metavar="FILE",
             envvar=RECORD_VARIABLE,
-            help="Record the run into FILE; in a folder, into a file named after script and time.",
-            show_default=False,
+            help="Record the run into FILE; if that is a folder, into a new file in it, named after script "
+            f"and time. {RECORD_VARIABLE}=FILE in the environment does the same.",
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option(OVERWRITE_OPTION, help="Replace FILE if it is there.")] = False,

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from antflow_core.cli.arguments import RunArgument, RunNumber
+from antflow_core.cli.arguments import RunArgument, RunNumber, whole_number
 from antflow_core.cli.ending import RefusalError, sentences, with_exit_codes
+from antflow_core.cli.help import ReadableCommand
 from antflow_core.standard_streams import tell
 
 _MANY_RUNS = 10
@@ -47,12 +48,18 @@ Examples:
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(
-        short_help="Sum up how it ended, stages, rates and errors.", help=with_exit_codes(_SHOW_HELP)
+        short_help="Sum up how it ended, stages, rates and errors.",
+        help=with_exit_codes(_SHOW_HELP),
+        cls=ReadableCommand,
     )(show)
-    app.command(short_help="Tell what failed, grouped, with tracebacks.", help=with_exit_codes(_ERRORS_HELP))(
-        errors
-    )
-    app.command(short_help="Compare two recordings.", help=with_exit_codes(_COMPARE_HELP))(compare)
+    app.command(
+        short_help="Tell what failed, grouped, with tracebacks.",
+        help=with_exit_codes(_ERRORS_HELP),
+        cls=ReadableCommand,
+    )(errors)
+    app.command(
+        short_help="Compare two recordings.", help=with_exit_codes(_COMPARE_HELP), cls=ReadableCommand
+    )(compare)
 
 
 def show(run: RunArgument, number: RunNumber = None) -> None:
@@ -100,16 +107,19 @@ def errors(run: RunArgument, number: RunNumber = None) -> None:
 
 
 def compare(
-    before: Annotated[str, typer.Argument(metavar="RUN", help="What was before.", show_default=False)],
-    after: Annotated[str, typer.Argument(metavar="RUN", help="What came after.", show_default=False)],
+    before: Annotated[
+        str, typer.Argument(metavar="BEFORE", help="A run file, or a .jsonl file exported from one.")
+    ],
+    after: Annotated[
+        str, typer.Argument(metavar="AFTER", help="Another, whose figures are held against those.")
+    ],
     numbers: Annotated[
         list[int] | None,
         typer.Option(
             "--run",
             metavar="N",
-            min=1,
-            help="The Nth pipeline of both; given twice, of the one and of the other.",
-            show_default="the first",
+            parser=whole_number,
+            help="The Nth pipeline of both (default: the first); given twice, of the one and of the other.",
         ),
     ] = None,
 ) -> None:

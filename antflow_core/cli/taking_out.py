@@ -12,6 +12,7 @@ import typer
 
 from antflow_core.cli.arguments import Format, FormatOption, RunArgument
 from antflow_core.cli.ending import RefusalError, leaving_nothing, sentences, with_exit_codes
+from antflow_core.cli.help import ReadableCommand
 from antflow_core.standard_streams import put_out, tell, write_out
 
 if TYPE_CHECKING:
@@ -73,17 +74,23 @@ Examples:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(short_help="Write a CSV, JSON, Parquet or SQLite file.", help=with_exit_codes(_EXPORT_HELP))(
-        export
+    app.command(
+        short_help="Write a CSV, JSON, Parquet or SQLite file.",
+        help=with_exit_codes(_EXPORT_HELP),
+        cls=ReadableCommand,
+    )(export)
+    app.command(short_help="Ask a recording in SQL.", help=with_exit_codes(_QUERY_HELP), cls=ReadableCommand)(
+        query
     )
-    app.command(short_help="Ask a recording in SQL.", help=with_exit_codes(_QUERY_HELP))(query)
 
 
 def export(
     run: RunArgument,
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="Ends in .csv, .jsonl, .parquet or .sqlite.", show_default=False),
+        typer.Argument(
+            metavar="FILE", help="The file to write; it ends in .csv, .jsonl, .parquet or .sqlite."
+        ),
     ],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")] = False,
 ) -> None:
@@ -108,7 +115,7 @@ def export(
 
 def query(
     run: RunArgument,
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="What to ask.", show_default=False)],
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="The question, about the tables above.")],
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Ask a recording in SQL."""

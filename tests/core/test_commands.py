@@ -474,6 +474,20 @@ def test_bad_usage_is_told_how_it_would_be_right(ask: Ask, args: tuple[str, ...]
     assert err.startswith("Usage: antflow-core ")
 
 
+@pytest.mark.parametrize(
+    ("args", "fault"),
+    [
+        (("show", "small.antflow", "--run", "0"), "'--run': '0' is not a whole number from 1 on"),
+        (("events", "small.antflow", "--limit", "-1"), "'--limit': '-1' is not a whole number from 1 on"),
+        (("events", "small.antflow", "--limit", "9" * 5_000), "is not a whole number from 1 on"),
+        (("events", "small.antflow", "--format", "xml"), "'--format': 'xml' is none of table, jsonl, csv"),
+        (("compare", "small.antflow"), "Missing argument 'AFTER'."),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_with_what_can(ask: Ask, args: tuple[str, ...], fault: str) -> None:
+    assert ask(*args).err.endswith(f"{fault}\n")
+
+
 def test_compare_takes_two_numbers_at_most(ask: Ask) -> None:
     numbers = [word for number in "121" for word in ("--run", number)]
     code, _, err = ask("compare", "small.antflow", "small.antflow", *numbers)
@@ -487,6 +501,23 @@ def test_the_help_of_each_command_has_examples_and_exit_codes(ask: Ask, command:
     assert f"\n      antflow-core {command} " in out
     assert "Exit codes:" in out
     assert max(map(len, out.splitlines())) <= 80
+    assert not re.search(r"[<{]|\[(required|x>)", out.partition("\n")[0] + out.partition("\nArguments:")[2])
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("events", "--help"), "[OPTIONS] RUN [QUERY]...\n"),
+        (("events", "--help"), "QUERY  Which events (default: all).\n"),
+        (("events", "--help"), "--format table|jsonl|csv  A table for people (the default)"),
+        (("compare", "--help"), "compare [OPTIONS] BEFORE AFTER\n"),
+        (("run", "--help"), "run [OPTIONS] SCRIPT [ARGS]...\n"),
+        (("--help",), "-h, --help"),
+        (("show", "--help"), "-h, --help"),
+    ],
+)
+def test_help_names_what_is_taken_in_words(ask: Ask, args: tuple[str, ...], words: str) -> None:
+    assert words in ask(*args).out
 
 
 # What help and README show
