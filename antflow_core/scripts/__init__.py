@@ -5,6 +5,7 @@
     source      a file to a syntax tree, or a sentence that says why not
     values      what an expression may stand for
     reading     the part of Python that pipelines are described in, on the tree
+    loop_starts where a script starts an event loop of its own
     outline     what a script would run
     alias       ``import antflow`` gives `antflow_core`
     in_children the same in processes that the script starts

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from antflow_core.exceptions import ScriptError
 from antflow_core.scripts.exits import ScriptExit
+from antflow_core.scripts.loop_starts import LoopStart
 
 
 def nothing_to_run(path: Path) -> ScriptError:
@@ -63,6 +64,17 @@ def runs_a_loop(path: Path, line: int | None) -> ScriptError:
     return ScriptError(
         f"{_at(path, line)}: an event loop runs already when the script is loaded; {remedy}", path, line
     )
+
+
+def only_runs_a_loop(path: Path, start: LoopStart) -> ScriptError:
+    """``asyncio.run(...)``, at the top level or under a guard, and no ``async def main()`` to be run."""
+    if start.guarded:
+        fault = 'what stands under `if __name__ == "__main__":` is not run here'
+    else:
+        fault = f"`{start.function}` starts an event loop, but one runs already when a script is run here"
+    awaited = f"`await {start.awaited}`" if start.awaited else "what it runs"
+    remedy = f"put {awaited} into an `async def main()` instead, which is run without being called"
+    return ScriptError(f"{_at(path, start.line)}: {fault}; {remedy}", path, start.line)
 
 
 def loop_stopped(path: Path, line: int | None) -> ScriptExit:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from antflow_core.scripts import faults
+from antflow_core.scripts.loop_starts import LoopStart, loop_start
 from antflow_core.scripts.reading import ScopeReader
 from antflow_core.scripts.source import absolute_script_path, parse_script
 from antflow_core.scripts.values import MAYBE, Definition, PipelineLiteral, StageOutline, Value
@@ -36,12 +37,14 @@ class ScriptOutline:
 
     Attributes:
         stages: Of the first pipeline that stands literally in the script; empty where none does.
+        loop_start: Where it starts an event loop of its own; None where that does not show.
     """
 
     path: Path
     docstring: str | None
     entry: Entry
     stages: tuple[StageOutline, ...]
+    loop_start: LoopStart | None
 
 
 def outline_script(path: str | os.PathLike[str]) -> ScriptOutline:
@@ -54,18 +57,19 @@ def outline_script(path: str | os.PathLike[str]) -> ScriptOutline:
     tree = parse_script(script)
     module = ScopeReader()
     module.read(tree.body)
-    entry = _entry(module, script)
-    return ScriptOutline(script, ast.get_docstring(tree), entry, _stages(module, entry))
+    start = loop_start(tree)
+    entry = _entry(module, script, start)
+    return ScriptOutline(script, ast.get_docstring(tree), entry, _stages(module, entry), start)
 
 
-def _entry(module: ScopeReader, path: Path) -> Entry:
+def _entry(module: ScopeReader, path: Path, start: LoopStart | None) -> Entry:
     main = module.names.get("main")
     if isinstance(main, Definition) and main.is_coroutine:
         _check_main(main, path)
         return Entry("main", "main")
     if main is MAYBE or (isinstance(main, Definition) and main.decorated):
         return Entry("module", "main")
-    return _pipeline_entry(module, main, path)
+    return _pipeline_entry(module, main, path, start)
 
 
 def _check_main(main: Definition, path: Path) -> None:
@@ -78,7 +82,7 @@ def _check_main(main: Definition, path: Path) -> None:
         raise faults.needs_arguments(path, main.line, "main", main.required)
 
 
-def _pipeline_entry(module: ScopeReader, main: Value | None, path: Path) -> Entry:
+def _pipeline_entry(module: ScopeReader, main: Value | None, path: Path, start: LoopStart | None) -> Entry:
     found = {name: value for name, value in module.names.items() if isinstance(value, PipelineLiteral)}
     kind: EntryKind = "pipeline" if any(value.kind == "pipeline" for value in found.values()) else "builder"
     names = [name for name, value in found.items() if value.kind == kind]
@@ -86,20 +90,22 @@ def _pipeline_entry(module: ScopeReader, main: Value | None, path: Path) -> Entr
     if module.names.get("pipeline") is MAYBE:
         return Entry("module", "pipeline")
     if not names:
-        return _nothing_visible(module, main, path)
+        return _nothing_visible(module, main, path, start)
     if len(distinct) > 1 and "pipeline" not in names:
         if module.is_open:
             return Entry("module", None)
         raise faults.several_pipelines(path, names)
     name = "pipeline" if "pipeline" in names else names[0]
     if "items" not in module.names and "get_items" not in module.names and not module.is_open:
-        raise faults.no_items(path, name)
+        raise faults.only_runs_a_loop(path, start) if start is not None else faults.no_items(path, name)
     return Entry(kind, name)
 
 
-def _nothing_visible(module: ScopeReader, main: Value | None, path: Path) -> Entry:
+def _nothing_visible(module: ScopeReader, main: Value | None, path: Path, start: LoopStart | None) -> Entry:
     if module.is_open or any(value is MAYBE for value in module.names.values()):
         return Entry("module", None)
+    if start is not None:
+        raise faults.only_runs_a_loop(path, start)
     if isinstance(main, Definition) and not main.is_class:
         raise faults.main_is_plain(path, main.line)
     raise faults.nothing_to_run(path)

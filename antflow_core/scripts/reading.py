@@ -67,7 +67,7 @@ class ScopeReader:
             self._import_from(node)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             self._assign(node)
-        elif isinstance(node, ast.If) and _is_main_guard(node.test):
+        elif isinstance(node, ast.If) and is_main_guard(node.test):
             self.read(node.orelse)
         else:
             self._compound(node)
@@ -242,7 +242,7 @@ class ScopeReader:
         return tuple(names)
 
 
-def _is_main_guard(test: ast.expr) -> bool:
+def is_main_guard(test: ast.expr) -> bool:
     """``__name__ == "__main__"``, either way round."""
     if not (isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq)):
         return False

@@ -17,7 +17,7 @@ from antflow_core.pipeline import Pipeline
 from antflow_core.scripts import faults
 from antflow_core.scripts.exits import ScriptExit
 from antflow_core.scripts.host import ScriptHost
-from antflow_core.scripts.outline import Entry, EntryKind, outline_script
+from antflow_core.scripts.outline import Entry, EntryKind, ScriptOutline, outline_script
 from antflow_core.scripts.tasks import ScriptTasks
 
 if TYPE_CHECKING:
@@ -57,26 +57,29 @@ async def run_script(
         ScriptExit: The script called ``sys.exit``.
         BaseException: Whatever the script raises, as it is.
     """
-    outline_script(path)
+    outline = outline_script(path)
     token = observer_var.set(observer)
     try:
         with ScriptHost(path, args) as host:
             async with ScriptTasks(host.path):
-                module = _load(host)
-                return await _run_module(module, host.path)
+                module = _load(host, outline)
+                return await _run_module(module, outline)
     except SystemExit as error:
         raise ScriptExit.of(error) from None
     finally:
         observer_var.reset(token)
 
 
-def _load(host: ScriptHost) -> ModuleType:
+def _load(host: ScriptHost, outline: ScriptOutline) -> ModuleType:
     try:
         return host.load()
     except RuntimeError as error:
         if not any(words in str(error) for words in _LOOP_RUNS_ALREADY):
             raise
         line = _discard_coroutines(error.__traceback__, host.path)
+        start = outline.loop_start
+        if outline.entry.name != "main" and start is not None and not start.guarded:
+            raise faults.only_runs_a_loop(host.path, start) from error
         raise faults.runs_a_loop(host.path, line) from error
 
 
@@ -94,18 +97,18 @@ def _discard_coroutines(trace: TracebackType | None, path: Path) -> int | None:
     return line
 
 
-async def _run_module(module: ModuleType, path: Path) -> ScriptOutcome:
-    names = vars(module)
+async def _run_module(module: ModuleType, outline: ScriptOutline) -> ScriptOutcome:
+    names, path = vars(module), outline.path
     main = names.get("main")
     if main is not None and _is_coroutine_function(main):
         if missing := _required(main):
             raise faults.needs_arguments(path, _line(main), "main", missing)
         return ScriptOutcome(Entry("main", "main"), await main())
-    kind, name = _find_pipeline(names, path)
+    kind, name = _find_pipeline(names, outline)
     return ScriptOutcome(Entry(kind, name), await names[name].run(await _items(names, name, path)))
 
 
-def _find_pipeline(names: dict[str, Any], path: Path) -> tuple[EntryKind, str]:
+def _find_pipeline(names: dict[str, Any], outline: ScriptOutline) -> tuple[EntryKind, str]:
     """The only pipeline at module level, or that called ``pipeline``; a builder if there is none."""
     kinds: dict[EntryKind, type] = {"pipeline": Pipeline, "builder": PipelineBuilder}
     for kind, wanted in kinds.items():
@@ -113,15 +116,18 @@ def _find_pipeline(names: dict[str, Any], path: Path) -> tuple[EntryKind, str]:
         if "pipeline" in found:
             return kind, "pipeline"
         if len({id(value) for value in found.values()}) > 1:
-            raise faults.several_pipelines(path, found)
+            raise faults.several_pipelines(outline.path, found)
         if found:
             return kind, next(iter(found))
-    raise _nothing_found(names.get("main"), path)
+    raise _nothing_found(names.get("main"), outline)
 
 
-def _nothing_found(main: Any, path: Path) -> ScriptError:
+def _nothing_found(main: Any, outline: ScriptOutline) -> ScriptError:
+    path = outline.path
     if inspect.isasyncgenfunction(main):
         return faults.main_yields(path, _line(main))
+    if outline.loop_start is not None:
+        return faults.only_runs_a_loop(path, outline.loop_start)
     if inspect.isroutine(main):
         return faults.main_is_plain(path, _line(main))
     return faults.nothing_to_run(path)

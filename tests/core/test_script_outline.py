@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from antflow_core.exceptions import ScriptError
 from antflow_core.scripts import Entry, ScriptOutline, StageOutline, outline_script
+from antflow_core.scripts.loop_starts import LoopStart, loop_start
 from antflow_core.scripts.source import LARGEST_SCRIPT_B
 
 Outline = Callable[[str], ScriptOutline]
@@ -171,6 +173,58 @@ def test_a_script_without_anything_to_run_is_told_what_would_be_right(
     assert all(word in str(caught.value) for word in words), str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "words"),
+    [
+        ("import asyncio\nasync def go(): ...\nasyncio.run(go())\n", 3, ("`asyncio.run`", "`await go()`")),
+        (
+            "import asyncio\nasync def go(n): ...\nif __name__ == '__main__':\n    asyncio.run(go(5))\n",
+            4,
+            ('under `if __name__ == "__main__":` is not run here', "`await go(5)`"),
+        ),
+        ("from asyncio import run as go\ngo(print)\n", 2, ("`go` starts an event loop", "put what it runs")),
+        ("import asyncio as a\ndef main():\n    a.run(go())\nmain()\n", 3, ("`a.run`", "`await go()`")),
+        ("import asyncio\ndef main():\n    return asyncio.run(go())\n", 3, ("`asyncio.run`",)),
+        (
+            "import asyncio\nwith open('x') as f:\n    asyncio.get_event_loop().run_until_complete(go())\n",
+            3,
+            ("`run_until_complete`", "`await go()`"),
+        ),
+        (
+            "import asyncio\nfrom antflow import Pipeline\np = Pipeline([])\nasyncio.run(p.run([1]))\n",
+            4,
+            ("`await p.run([1])`",),
+        ),
+        ("import asyncio\ndef a(): b()\ndef b(): a(); asyncio.run(go())\na()\n", 3, ("`await go()`",)),
+        (
+            f"import asyncio\nasyncio.run(go({'1' * 80}))\n",
+            2,
+            ("put what it runs into an `async def main()`",),
+        ),
+    ],
+)
+def test_a_script_that_only_starts_a_loop_is_told_what_to_do_instead(
+    outline: Outline, source: str, line: int, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(ScriptError) as caught:
+        outline(source)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+    assert f"orders.py, line {line}: " in str(caught.value) and caught.value.line == line
+    assert "`async def main()` instead" in str(caught.value)
+
+
+def test_a_loop_that_is_started_where_nothing_leads_is_not_spoken_of(outline: Outline) -> None:
+    with pytest.raises(ScriptError, match="has nothing to run"):
+        outline("import asyncio\ndef in_a_thread():\n    asyncio.run(go())\n")
+    source = "import asyncio\nasync def main(): ...\nif __name__ == '__main__':\n    asyncio.run(main())\n"
+    assert outline(source).entry == Entry("main", "main")
+
+
+def test_what_is_too_deep_to_be_quoted_is_not_quoted() -> None:
+    start = loop_start(ast.parse(f"import asyncio\nasyncio.run(go({'+'.join('1' * 900)}))\n"))
+    assert start == LoopStart(2, "asyncio.run", "", guarded=False)
 
 
 def test_of_several_pipelines_the_one_called_pipeline_is_run(outline: Outline) -> None:

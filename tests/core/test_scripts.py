@@ -303,6 +303,20 @@ async def test_a_loop_started_at_the_top_level_is_explained_with_its_line(write:
     gc.collect()  # a coroutine that nobody awaited would warn here, and warnings are errors
 
 
+@pytest.mark.parametrize("guard", ["", "if __name__ == '__main__': "])
+async def test_a_loop_started_by_what_shows_only_at_run_time_is_explained_too(
+    write: Write, guard: str
+) -> None:
+    script = write(
+        f"import asyncio, math\nasync def go(): ...\npart = vars(math)['pi']\n{guard}asyncio.run(go())\n"
+    )
+    with pytest.raises(ScriptError) as caught:
+        await run_script(script)
+    assert "orders.py, line 4" in str(caught.value)
+    assert "put `await go()` into an `async def main()` instead" in str(caught.value)
+    gc.collect()
+
+
 async def test_nothing_is_executed_where_there_is_certainly_nothing_to_run(
     write: Write, tmp_path: Path
 ) -> None:
