@@ -196,7 +196,9 @@ class RunPage(QWidget):
         if started is not None:
             return ["in the app", f"started {started:%H:%M:%S}"]
         outline = self._controller.outline
-        stages = len(outline.stages) if outline is not None else 0
+        if outline is None:
+            return ["mend the script, then press Run"]
+        stages = len(outline.stages)
         return [f"{plural(stages, 'stage')} · press Run" if stages else "press Run"]
 
     def _news(self) -> list[str]:
