@@ -52,7 +52,10 @@ class ScopeReader:
     def read(self, body: Iterable[ast.stmt]) -> None:
         """Go through statements, into every branch that an import would run."""
         for statement in body:
-            self._statement(statement)
+            try:
+                self._statement(statement)
+            except RecursionError:  # an expression deeper than the stack; Python itself can run it
+                self.is_open = True
 
     def _statement(self, node: ast.stmt) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

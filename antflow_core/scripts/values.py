@@ -126,7 +126,9 @@ Value: TypeAlias = "Mark | Constant | Sequence | Api | Method | Definition | Pip
 
 def _own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """The nodes of a function that are not those of a function inside it."""
-    for node in body:
+    pending = [*body]  # not by recursion: a tree may be deeper than Python's stack
+    while pending:
+        node = pending.pop()
         yield node
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            yield from _own_nodes(ast.iter_child_nodes(node))
+            pending += ast.iter_child_nodes(node)

@@ -285,6 +285,12 @@ def test_a_data_file_is_refused_by_its_size(tmp_path: Path) -> None:
         outline_script(path)
 
 
+def test_a_long_sum_does_not_keep_a_script_from_being_read(outline: Outline) -> None:
+    many = "+".join("1" * 700)
+    assert outline(f"total = {many}\nasync def main():\n    return {many}\n").entry == Entry("main", "main")
+    assert outline(f"total = {many}\n").entry.kind == "module"
+
+
 def test_reading_a_script_gives_no_warnings(outline: Outline) -> None:
     outline("pattern = '\\d'\nasync def main(): ...")
     assert outline("assert (1, 'x')\nasync def main(): ...").entry.name == "main"
