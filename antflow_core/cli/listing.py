@@ -163,7 +163,7 @@ def _put_found(path: str, query: str, number: int | None, limit: int | None, for
     shown = rows if limit is None else rows[-limit:]
     source = recording.source()
     if format_ is Format.TABLE:
-        _put_table(source, source.chosen(shown), len(shown), len(rows))
+        _put_table(source, source.chosen(shown), len(shown), len(rows), query)
     else:
         _put_lines(source, source.chosen(shown), format_)
 
@@ -181,12 +181,15 @@ def _put_newest(path: str, limit: int | None, format_: Format) -> None:
             _put_lines(source, parts, format_)
 
 
-def _put_table(source: EventSource, parts: Iterable[tuple[Rows, Events]], shown: int, found: int) -> None:
+def _put_table(
+    source: EventSource, parts: Iterable[tuple[Rows, Events]], shown: int, found: int, query: str = ""
+) -> None:
     from antflow_core.reports.events import event_table
     from antflow_core.reports.screen import is_narrow, show
+    from antflow_core.search.doubts import doubt
 
     if not found:
-        tell("No event matches." if source.events else "There are no events in it.")
+        tell(f"No event matches. {doubt(query)}".strip() if source.events else "There are no events in it.")
         return
     show(event_table(source, parts, is_narrow=is_narrow()))
     if found > shown:

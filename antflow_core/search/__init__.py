@@ -10,6 +10,7 @@
     values          what stands behind a field
     tree            terms, and how they are combined
     mistakes        what is said about a faulty query
+    doubts          what one that finds nothing may have been meant to say
     conditions      terms as conditions over one log
     compiler        from the tree to what finds its events in blocks of records
     blocks          the records that are looked at together

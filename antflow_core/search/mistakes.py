@@ -103,10 +103,11 @@ def single_quotes(value: Text) -> QueryError:
 
 
 def no_value(field: str, start: int, stop: int) -> QueryError:
-    """A field, or the last comma of one, with nothing behind it."""
+    """A field, or the last comma of one, with nothing behind it, or a space before what is meant to be."""
     if field.lower() not in FIELDS:
         return unknown_field(field, start)
-    return QueryError(f"{field}: needs a value, {_as_in(field)}", stop, None, stop)
+    message = f"{field}: needs a value, {_as_in(field)}; there is no space before a value"
+    return QueryError(message, stop, None, stop)
 
 
 def group_as_value(field: str, start: int, stop: int) -> QueryError:
@@ -162,6 +163,8 @@ def not_a_number(field: str, value: Text) -> QueryError:
         f"{field}:>=2 or {field}:2..4" if what == "a whole number" else f"{field}:>1.5s or {field}:250ms..2s"
     )
     message = f"{field}: needs {what}, as in {examples}; got `{value.text}`"
+    if what == "a duration":
+        message += "; units are us, ms, s, m, h and d"
     return QueryError(message, value.start, None, value.stop)
 
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from antflow_core.exceptions import QueryError
 from antflow_core.history.event_log import EventLog
+from antflow_core.search.doubts import doubt
 from antflow_core.units import format_count, plural
 from antflow_gui.models.events import LOG_ROW_ROLE, EventsModel
 from antflow_gui.models.query_text import asked_statuses, toggled_status
@@ -232,7 +233,7 @@ class EventsView(QWidget):
         if shown:
             self.note.show_text("")
         elif self.query and total:
-            self.note.show_text(f"No event matches {self.query}", "Clear")
+            self.note.show_text(f"No event matches {self.query}\n{doubt(self.query)}".rstrip(), "Clear")
         else:
             self.note.show_text(self._empty_words)
 

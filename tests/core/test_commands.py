@@ -181,6 +181,8 @@ def test_events_that_match_a_query(ask: Ask, args: tuple[str, ...], rows: list[i
 
 def test_no_event_matches(ask: Ask) -> None:
     assert ask("events", "small.antflow", "nothing-like-it") == (0, "", "No event matches.\n")
+    meant = "`or` is searched for as a word; did you mean `OR`?"
+    assert ask("events", "small.antflow", "this or that") == (0, "", f"No event matches. {meant}\n")
 
 
 @pytest.mark.parametrize(

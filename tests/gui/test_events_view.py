@@ -345,6 +345,9 @@ def test_the_empty_table_says_why(view: EventsView, qtbot: QtBot) -> None:
     assert not view.note.isVisible()
     view.set_query("nowhere")
     assert view.note.label.text() == "No event matches nowhere"
+    view.set_query("stage=Fetch")
+    meant = "`stage=Fetch` is searched for as a word; did you mean `stage:Fetch`?"
+    assert view.note.label.text() == f"No event matches stage=Fetch\n{meant}"
     QTest.mouseClick(view.note.link, LEFT)
     assert (view.query, view.search_box.text()) == ("", "")
     assert not view.note.isVisible()

@@ -237,7 +237,7 @@ def test_a_mistake_is_no_mistake_while_its_completions_are_open(
     assert (view.fault.words, box.marked_text) == ("", "")
     with qtbot.waitSignal(box.query_entered):
         QTest.keyClick(box, Key.Key_Escape)
-    assert view.fault.words == "Stage: needs a value, as in stage:Fetch"
+    assert view.fault.words == "Stage: needs a value, as in stage:Fetch; there is no space before a value"
 
 
 def test_what_is_still_being_typed_is_no_mistake_until_the_typing_has_rested(
@@ -299,7 +299,7 @@ def test_an_end_that_comes_too_early_is_underlined_at_its_last_character(
     view: EventsView, box: SearchBox
 ) -> None:
     view.set_query("status:")
-    assert view.fault.words == "Status: needs a value, as in status:failed"
+    assert view.fault.words == "Status: needs a value, as in status:failed; there is no space before a value"
     assert box.marked_text == ":"
 
 
