@@ -126,6 +126,7 @@ UI_FAMILY, MONO_FAMILY = "Inter", "JetBrains Mono"
 _FONT_PACKAGES = ("fontpkg_inter", "fontpkg_jetbrains_mono")
 _WEIGHT = QFont.Tag("wght")
 _TABULAR = QFont.Tag("tnum")
+_CONTEXTUAL = QFont.Tag("calt")
 _STAGE_ROUND_FACTOR = 130
 """How much lighter, then darker, each further round of stage colours gets, in per cent."""
 
@@ -154,6 +155,7 @@ def mono_font(px: int = 12, weight: int = 400) -> QFont:
     """JetBrains Mono for ids, times and code."""
     font = QFont(MONO_FAMILY)
     font.setStyleHint(QFont.StyleHint.Monospace)
+    font.setFeature(_CONTEXTUAL, 0)  # else != is drawn as ≠, and an id like a->b with an arrow
     return _sized(font, px, weight)
 
 

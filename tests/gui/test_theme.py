@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QTemporaryDir
-from PySide6.QtGui import QFont, QFontDatabase, QImage, QPainter
+from PySide6.QtGui import QFont, QFontDatabase, QImage, QPainter, QTextLayout
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -144,6 +144,18 @@ def test_fonts_come_with_the_app_and_take_their_weight_from_the_axis(qapp: QAppl
     font = ui_font(15, 600)
     assert (font.family(), font.pixelSize(), font.variableAxisValue(WEIGHT)) == ("Inter", 15, 600.0)
     assert mono_font().family() == "JetBrains Mono"
+
+
+@pytest.mark.parametrize("text", ["!=", ">=", "->", "==", "||", "/*"])
+def test_what_is_typed_and_ids_are_drawn_character_by_character(qapp: QApplication, text: str) -> None:
+    def glyphs(text: str) -> list[int]:
+        layout = QTextLayout(text, mono_font())
+        layout.beginLayout()
+        layout.createLine()
+        layout.endLayout()
+        return [index for run in layout.glyphRuns() for index in run.glyphIndexes()]
+
+    assert glyphs(text) == [*glyphs(text[0]), *glyphs(text[1])]
 
 
 def test_a_kind_brings_its_font(dressed: Theme, qtbot: QtBot) -> None:
