@@ -16,7 +16,7 @@ from antflow_gui.theme import Theme, set_kind, ui_font
 from antflow_gui.views.icon_label import IconLabel
 from antflow_gui.views.parts_bar import PartsBar
 from antflow_gui.views.recorded_words import RecordedFacts
-from antflow_gui.views.run_words import progress_words, range_words, rate_words, state_words
+from antflow_gui.views.run_words import progress_tip, progress_words, range_words, rate_words, state_words
 from antflow_gui.views.status_count import StatusCount
 from antflow_gui.views.text_cell import TextCell
 
@@ -31,7 +31,6 @@ _SCRIPT_WIDTH, _PROGRESS_WIDTH, _NAME_WIDTH = 123, 306, 44
 _BUTTON_PADDING = 24
 _SETTLED_S = 0.6
 _RETRY = "Retry failed"
-_GIVEN_UP = "Given up: cancelled, or under way when the run ended; counted neither as completed nor as failed"
 
 
 class RunHeader(QWidget):
@@ -98,7 +97,7 @@ class RunHeader(QWidget):
         shorter_notes: Sequence[str] = (),
         paused: bool = False,
         can_retry: bool = True,
-        given_up: int = 0,
+        given_up: int | None = 0,
         recorded: RecordedFacts | None = None,
     ) -> None:
         """Show a run.
@@ -111,7 +110,8 @@ class RunHeader(QWidget):
             shorter_notes: The same as the note in fewer words, for narrow windows.
             paused: No item is taken until it is resumed.
             can_retry: Items that failed can be tried again now.
-            given_up: Items that were cancelled, or given up with the run: neither completed nor failed.
+            given_up: Items that were cancelled, or given up with the run: neither completed nor failed; None
+                while they are still counted.
             recorded: It is a recorded run, with which nothing can be done but to open its script.
         """
         if name != self._name:
@@ -130,18 +130,21 @@ class RunHeader(QWidget):
         self.note_text.set_text(note, *shorter_notes, "")
         for cell in (self.name_text, self.note_text):
             cell.set_tip(recorded.tip if recorded is not None else "")
-        self._show_progress(progress, given_up)
+        self._show_progress(progress, given_up or 0, is_over=state.is_over and given_up is not None)
         self._show_figures(progress, paused=paused)
         self._show_buttons(state, progress, paused=paused)
         self._show_retry(state, progress.failed if progress is not None and can_retry else 0)
         self._show_recorded(recorded)
 
-    def _show_progress(self, progress: RunProgress | None, given_up: int) -> None:
-        share, items = progress_words(progress, given_up) if progress is not None else ("", ("",))
+    def _show_progress(self, progress: RunProgress | None, given_up: int, *, is_over: bool) -> None:
+        nothing: tuple[str, tuple[str, ...]] = ("", ("",))
+        share, items = (
+            progress_words(progress, given_up, is_over=is_over) if progress is not None else nothing
+        )
         self.share_text.set_text(share)
         self.share_text.setVisible(bool(share))
         self.items_text.set_text(*items)
-        self.items_text.set_tip(f"{items[0]}\n{_GIVEN_UP}" if given_up else "")
+        self.items_text.set_tip(progress_tip(items[0]))
         for status, count in _counts(progress).items():
             self.counts[status].set_count(count)
         self.bar.set_parts(_parts(progress), progress.total if progress is not None else None)

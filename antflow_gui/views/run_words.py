@@ -32,6 +32,13 @@ _STATES = {
 }
 
 
+_MEANINGS = {
+    "given up": "cancelled, or under way when the run ended; counted neither as completed nor as failed",
+    "unfinished": "not through all stages, and waiting, when the run ended",
+}
+"""Items that are neither completed nor failed, in the words of the header."""
+
+
 def state_words(state: RunState, progress: RunProgress | None, *, paused: bool = False) -> StateWords:
     """Icon, colour and word of a state; a run that finished with failures says how many."""
     if state is RunState.RUNNING and paused:
@@ -41,12 +48,15 @@ def state_words(state: RunState, progress: RunProgress | None, *, paused: bool =
     return _STATES[state]
 
 
-def progress_words(progress: RunProgress, given_up: int = 0) -> tuple[str, tuple[str, ...]]:
+def progress_words(
+    progress: RunProgress, given_up: int = 0, *, is_over: bool = False
+) -> tuple[str, tuple[str, ...]]:
     """The share (empty where the total is not known) and the counts, the longest wording first.
 
     Args:
         progress: The figures of the run.
         given_up: Items that were cancelled, or given up with the run: neither completed nor failed.
+        is_over: Nothing comes any more, so that what has not ended is told too.
     """
     ended = progress.completed + progress.failed
     done = format_count(ended)
@@ -58,9 +68,17 @@ def progress_words(progress: RunProgress, given_up: int = 0) -> tuple[str, tuple
         total = format_count(progress.total)
         share = format_percent(ended, progress.total)
         counts = (f"{done} of {total} items", f"{done} of {total}", done, "")
-    if given_up:
-        counts = (f"{counts[0]} · {format_count(given_up)} given up", *counts)
+    unfinished = progress.total - ended - given_up if is_over and progress.total is not None else 0
+    for count, word in zip((given_up, unfinished), _MEANINGS, strict=True):
+        if count > 0:
+            counts = (f"{counts[0]} · {format_count(count)} {word}", *counts)
     return share, counts
+
+
+def progress_tip(words: str) -> str:
+    """The longest wording of the counts with what its words mean; empty where that needs no telling."""
+    meanings = [f"{word.capitalize()}: {meaning}" for word, meaning in _MEANINGS.items() if word in words]
+    return "\n".join([words, *meanings]) if meanings else ""
 
 
 def rate_words(progress: RunProgress) -> tuple[str, ...]:

@@ -174,7 +174,7 @@ class RunPage(QWidget):
             shorter_notes=shorter_notes,
             paused=controller.is_paused,
             can_retry=controller.can_retry,
-            given_up=self._given_up,
+            given_up=None if controller.is_reading and controller.state.is_over else self._given_up,
             recorded=facts,
         )
 

@@ -55,6 +55,20 @@ def test_a_run_without_items_has_no_share(header: RunHeader) -> None:
     assert header.items_text.text == "no items"
 
 
+def test_what_became_of_all_items_is_told_when_the_run_is_over(header: RunHeader) -> None:
+    header.resize(1800, 44)
+    stopped = run(completed=38, failed=7, total=112, rate_now=None)
+    header.show_run("orders.py", "", RunState.STOPPING, stopped, given_up=6)
+    assert header.items_text.text == "45 of 112 items · 6 given up"
+    header.show_run("orders.py", "", RunState.STOPPED, stopped, given_up=6)
+    assert header.items_text.text == "45 of 112 items · 6 given up · 61 unfinished"
+    assert "\nGiven up: " in header.items_text.toolTip() and "\nUnfinished: " in header.items_text.toolTip()
+    header.show_run("orders.antflow", "", RunState.STOPPED, stopped, given_up=None)
+    assert (header.items_text.text, header.items_text.toolTip()) == ("45 of 112 items", "")
+    header.show_run("orders.py", "", RunState.FINISHED, run(completed=105, failed=7, total=112))
+    assert (header.items_text.text, header.items_text.toolTip()) == ("112 of 112 items", "")
+
+
 @pytest.mark.parametrize(
     ("state", "failed", "word"),
     [
