@@ -25,6 +25,7 @@ class EmptyNote(QWidget):
         self._over = over
         self.label = QLabel()
         self.label.setProperty("kind", "secondary")
+        self.label.setTextFormat(Qt.TextFormat.PlainText)  # a query in it may look like markup
         self.label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.label.setWordWrap(True)
         self.link = QPushButton()

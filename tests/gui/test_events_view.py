@@ -348,6 +348,9 @@ def test_the_empty_table_says_why(view: EventsView, qtbot: QtBot) -> None:
     view.set_query("stage=Fetch")
     meant = "`stage=Fetch` is searched for as a word; did you mean `stage:Fetch`?"
     assert view.note.label.text() == f"No event matches stage=Fetch\n{meant}"
+    view.set_query("<b>nowhere</b>")
+    assert "<b>nowhere</b>" in view.note.label.text()
+    assert view.note.label.textFormat() is Qt.TextFormat.PlainText
     QTest.mouseClick(view.note.link, LEFT)
     assert (view.query, view.search_box.text()) == ("", "")
     assert not view.note.isVisible()
