@@ -178,7 +178,9 @@ class _Halves:
     def encode(self, codes: Codes) -> None:
         """From now on tell these codes, by cell."""
         self._unsure = int(codes.max()) + 1
-        self._codes = codes.take(self._below).astype(np.min_scalar_type(self._unsure))
+        # At least as wide as the codes of other columns, which they are added to.
+        width = np.promote_types(codes.dtype, np.min_scalar_type(self._unsure))
+        self._codes = codes.take(self._below).astype(width)
         self._codes[self._is_unsure] = self._unsure
 
     def told(self, halves: Narrow) -> tuple[Codes, NDArray[np.intp]]:

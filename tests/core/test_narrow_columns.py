@@ -180,6 +180,20 @@ def test_durations_that_all_lie_at_a_bound_are_compared_exactly() -> None:
     assert rows(log, f"duration:{','.join(crowd)}") == expected(mask)
 
 
+@pytest.mark.parametrize("spans", [5, 11, 20])
+def test_durations_are_compared_where_moments_make_very_many_states(spans: int) -> None:
+    log = EventLog()
+    log.begin_run("slow", ["S"], 0.0)
+    for moment in range(spans):  # each chunk lies between two bounds as a whole
+        add_records(log, CHUNK_ROWS, time=moment + 0.5, duration=np.linspace(0, spans, 1_000))
+    time, duration = column(log, "time"), column(log, "duration")
+    mask, parts = np.zeros(len(log), np.bool_), []
+    for n in range(spans):
+        parts.append(f"(after:{n}s before:{n + 2}s duration:{n}s..{n + 2}s)")
+        mask |= (time >= n) & (time < n + 2) & (duration >= n) & (duration <= n + 2)
+    assert rows(log, " OR ".join(parts)) == expected(mask)
+
+
 def test_columns_are_prepared_some_chunks_at_a_time_and_leave_with_their_chunks() -> None:
     log = EventLog(max_events=3 * CHUNK_ROWS)
     log.begin_run("limited", ["S"], 0.0)
