@@ -29,8 +29,8 @@ from antflow_gui.windows.opening import reveal
 _THEME_WORDS = {ThemeMode.SYSTEM: "As the system", ThemeMode.LIGHT: "Light", ThemeMode.DARK: "Dark"}
 _MILLION = 1_000_000
 _MOST_MILLIONS = 1_000
-_BYTES_AN_EVENT = 38
-"""What an event takes with its share of the dictionaries, as `tests.bench.history` measures it."""
+_BYTES_AN_EVENT = 48
+"""What an event takes: its record, its share of the dictionaries, and what searches keep of it."""
 _FIELDS_WIDTH = 420
 _RECORDS = "From the next run on, each goes into a file that can be opened again and holds every event."
 

@@ -27,7 +27,7 @@ def test_it_opens_with_the_defaults(dialog: SettingsDialog) -> None:
     assert dialog.folder_label.full_text == str(default_record_folder())
     assert not dialog.show_button.isEnabled()  # nothing was recorded yet, so there is no folder
     assert dialog.limit.text() == "10 million events"
-    assert "380 MB" in dialog.limit_note.text()
+    assert "480 MB" in dialog.limit_note.text()
 
 
 def test_the_switch_is_that_of_the_welcome_page(
@@ -59,7 +59,7 @@ def test_another_folder_is_kept_and_made_with_the_first_recording(
 def test_a_limit_is_kept_and_none_is_one_too(dialog: SettingsDialog, context: AppContext) -> None:
     dialog.limit.setValue(3)
     assert options_from(context.settings) == RunOptions(max_events=3_000_000)
-    assert "114 MB" in dialog.limit_note.text()
+    assert "144 MB" in dialog.limit_note.text()
     dialog.limit.setValue(0)
     assert (dialog.limit.text(), context.settings.max_events) == ("No limit", None)
     assert "however many" in dialog.limit_note.text()
