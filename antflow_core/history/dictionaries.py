@@ -49,9 +49,15 @@ class NameIndexes(dict[str | None, int]):
 
 
 class LostFailure(NamedTuple):
-    """What is kept of an item that failed, after its events have been dropped."""
+    """What is kept of an item that failed, after its events have been dropped.
+
+    Attributes:
+        row: Of the event that it failed with.
+        item: The index it had.
+    """
 
     row: int
+    item: int
     item_id: object
     stage: str
     attempts: int
@@ -78,6 +84,8 @@ class ItemTable:
         first_rows: No row of the item comes before this one.
         latest_rows: Row of the latest status event, -1 without one.
         statuses: Kind of that event, `NEVER_SEEN` without one, `LEFT` for an item that is gone.
+        returned: Of the items that had left as failed ones and are tried again, under a new index, what had
+            been kept; in the order of the new indexes.
     """
 
     def __init__(self) -> None:
@@ -87,6 +95,7 @@ class ItemTable:
         self.first_rows = array("q")
         self.latest_rows = array("q")
         self.statuses = bytearray()
+        self.returned: dict[int, LostFailure] = {}
 
     def add(self, run: int, item_id: object, next_row: int) -> int:
         """Take up an item that is about to get its first row, and return its index."""
@@ -97,6 +106,11 @@ class ItemTable:
         self.latest_rows.append(-1)
         self.statuses.append(NEVER_SEEN)
         return index
+
+    def take_back(self, item: int, lost: LostFailure) -> None:
+        """Take up under a new index an item that had failed and left."""
+        self.returned[item] = lost
+        self.statuses[item - self.first] = FAILED  # its next event takes it out of the failed ones
 
     def extend(self, run: int, ids: Sequence[object], first_row: int) -> None:
         """Take up many items that have no rows yet, and will have none before a row."""
@@ -139,13 +153,16 @@ class ItemTable:
         for column in (self.ids, self.runs, self.first_rows, self.latest_rows, self.statuses):
             del column[:gone]
         self.first += gone
+        for item in [item for item in self.returned if item < self.first]:
+            del self.returned[item]
 
     def memory_bytes(self) -> int:
         """Columns and list exactly, the ids estimated from a sample of at most 100."""
         columns = (self.ids, self.runs, self.first_rows, self.latest_rows, self.statuses)
         sample = self.ids[:: max(1, len(self.ids) // 100)]
         each = sum(map(sys.getsizeof, sample)) / max(1, len(sample))
-        return sum(map(sys.getsizeof, columns)) + round(each * len(self.ids))
+        returned = _LOST_BYTES * len(self.returned)
+        return sum(map(sys.getsizeof, columns)) + round(each * len(self.ids)) + returned
 
 
 class RunItems(dict[object, int]):
@@ -166,10 +183,8 @@ class RunItems(dict[object, int]):
     def __missing__(self, item_id: object) -> int:
         log = self._log
         index = self[item_id] = log.items.add(self._run, item_id, log.next_row)
-        if self.lost_failures and self.lost_failures.pop(item_id, None) is not None:
-            log.items.statuses[-1] = (
-                FAILED  # it is tried again: its next event takes it out of the failed ones
-            )
+        if self.lost_failures and (lost := self.lost_failures.pop(item_id, None)) is not None:
+            log.items.take_back(index, lost)
         return index
 
     def lost_bytes(self) -> int:

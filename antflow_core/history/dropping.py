@@ -70,6 +70,7 @@ def _note_failure(log: EventLog, row: int) -> None:
     failed = failed_item(log, event)
     log.run_items(event.run).lost_failures[hashable_id(event.item_id)] = LostFailure(
         row,
+        event.item,
         failed.item_id,
         failed.stage,
         failed.attempts,

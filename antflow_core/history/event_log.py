@@ -312,6 +312,10 @@ class EventLog(RecordStore):
         lost = [failure for items in self._run_items for failure in items.lost_failures.values()]
         return sorted(lost)
 
+    def has_lost_failures(self) -> bool:
+        """Whether there are failed items whose events have been dropped."""
+        return any(items.lost_failures for items in self._run_items)
+
     def latest_row(self, item: int) -> int:
         """Row of an item's latest status event, -1 before the first and when it has been dropped."""
         place = item - self.items.first

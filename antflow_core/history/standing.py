@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from antflow_core.history.dictionaries import LEFT
 from antflow_core.history.endings import are_failures
 from antflow_core.history.records import FAILED, KIND_INDEX, KINDS, NO_ERROR, record_dtype
 from antflow_core.types import FailedItem, PipelineStats, StageStats
@@ -117,7 +118,8 @@ def _standing(
     }
     mine = failed[np.isin(failed["stage"], list(indexes))]
     ended_well = list(stages.values())[-1].completed_items if stages else 0
-    items = int(np.count_nonzero(np.frombuffer(log.items.runs, np.intc) == run.number))
+    is_there = np.frombuffer(log.items.statuses, np.uint8) != LEFT
+    items = int(np.count_nonzero(is_there & (np.frombuffer(log.items.runs, np.intc) == run.number)))
     stats = PipelineStats(
         items_processed=ended_well,
         items_failed=len(mine),

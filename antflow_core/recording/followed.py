@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,7 +74,7 @@ class FollowedTracker:
         self._writer = writer
         self._values = values
         begins = only_run is not None and not log.run_items(only_run)
-        self._next_row = log.next_row if begins else log.first_row
+        self._first_row = self._next_row = log.next_row if begins else log.first_row
         self._next_item = log.item_count if begins else log.items.first
         self._workers = self._tasks = self._errors = 0
         self._ends: dict[int, float | None] = {}
@@ -218,7 +218,7 @@ class FollowedTracker:
         if not (runs or self._next_row > first_row or self._stages or self._snapshots or self._noted):
             return None
         items, first_item = log.items, self._next_item
-        place = first_item - items.first
+        place, returned = first_item - items.first, self._returned(first_item)
         self._next_item = len(items)
         workers, self._workers = log.workers[self._workers :], len(log.workers)
         tasks, self._tasks = log.tasks[self._tasks :], len(log.tasks)
@@ -229,8 +229,9 @@ class FollowedTracker:
             first_row=first_row,
             blocks=[block.view(np.uint8).data for _, block in log.blocks(first_row, self._next_row)],
             first_item=first_item,
-            held_from=items.first,
-            ids=stored_ids(self._ids(place)),
+            held_from=0 if log.has_lost_failures() else items.first,
+            ids=stored_ids(self._ids(place, returned)),
+            returned=returned,
             item_runs=items.runs[place:],
             item_rows=items.first_rows[place:],
             runs=runs,
@@ -247,10 +248,23 @@ class FollowedTracker:
         self._noted_bytes = 0
         return batch
 
-    def _ids(self, place: int) -> list[object]:
-        """The ids of items from a place on; in a log that had dropped events before, some have left."""
+    def _returned(self, first_item: int) -> dict[int, int]:
+        """Items from an index on that had failed in rows that are recorded, each with its index then."""
+        items, found = self._log.items, {}
+        for item in reversed(items.returned):
+            if item < first_item:
+                break
+            lost = items.returned[item]
+            if lost.row >= self._first_row and self._takes(items.run_of(item)):
+                found[item] = lost.item
+        return found
+
+    def _ids(self, place: int, returned: Iterable[int]) -> list[object]:
+        """The ids of items from a place on; some have left, or are in the file already."""
         items = self._log.items
         ids = items.ids[place:]
+        for item in returned:
+            ids[item - items.first - place] = GONE
         if items.statuses.find(LEFT, place) >= 0:
             ids = [
                 GONE if status == LEFT else each

@@ -42,9 +42,10 @@ class Batch:
         source: Whose it is.
         is_all: All that is in the log so far is recorded, so that each of its indexes will be needed.
         first_row: The row that the first block begins with; `blocks` are the log's own memory, not copied.
-        held_from: Index of the first item that the log still holds.
+        held_from: Index of the first item that the log still holds, or may get back.
         first_item: Index of the first of `ids`.
-        ids: As `stored_ids` gives them.
+        ids: As `stored_ids` gives them, `GONE` for those of `returned`.
+        returned: Items that the log had let go and got back under a new index, with the one before.
         item_runs: The number of the run of each.
         item_rows: No row before this one names it.
         runs: New ones, and those that have ended or go on.
@@ -62,6 +63,7 @@ class Batch:
     held_from: int
     first_item: int
     ids: Sequence[object]
+    returned: dict[int, int]
     item_runs: array[int]
     item_rows: array[int]
     runs: list[RunRecord]
@@ -201,6 +203,8 @@ class ItemIndexes:
         self.is_same = True
         self._starts = np.empty(0, np.int64)
         self._shifts = np.empty(0, np.int64)
+        self._returned = np.empty(0, np.int64)
+        self._returned_to = np.empty(0, np.int64)
 
     def add(self, first: int, file_first: int) -> None:
         """From item `first` on, which is behind all others, the file counts from `file_first`."""
@@ -210,16 +214,30 @@ class ItemIndexes:
             self._starts = np.append(self._starts, first)
             self._shifts = np.append(self._shifts, shift)
 
+    def take_back(self, returned: dict[int, int]) -> None:
+        """Have items, behind all that came back before, go on under the file's indexes of others."""
+        items = sorted(returned)
+        before = self.translate(np.array([returned[item] for item in items], np.int64))
+        self._returned = np.append(self._returned, items)
+        self._returned_to = np.append(self._returned_to, before)
+        self.is_same = False
+
     def forget_before(self, item: int) -> None:
         """Items before this one are not mentioned any more."""
+        come_back = int(np.searchsorted(self._returned, item))
+        self._returned, self._returned_to = self._returned[come_back:], self._returned_to[come_back:]
         gone = int(np.searchsorted(self._starts, item, "right")) - 1
         if gone > 0:
             self._starts, self._shifts = self._starts[gone:], self._shifts[gone:]
 
-    def translate(self, items: NDArray[np.int32]) -> NDArray[np.int64]:
+    def translate(self, items: NDArray[np.integer]) -> NDArray[np.int64]:
         """The file's indexes for a column of records."""
         shifts = self._shifts[np.searchsorted(self._starts, items, "right") - 1]
         translated: NDArray[np.int64] = np.add(items, shifts, dtype=np.int64)
+        if len(self._returned):
+            places = np.minimum(np.searchsorted(self._returned, items), len(self._returned) - 1)
+            came_back = self._returned[places] == items
+            translated[came_back] = self._returned_to[places[came_back]]
         return translated
 
     def of(self, item: int) -> int:

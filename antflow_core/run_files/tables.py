@@ -75,9 +75,11 @@ class RunTables:
                 self._write_run(source, record)
         for run, stages in batch.stages.items():
             self._update_run(source.runs.get(run), "details", encode_stages(stages))
-        source.items.forget_before(batch.held_from)
         if batch.ids:
             self._write_items(batch)
+        if batch.returned:
+            source.items.take_back(batch.returned)
+        source.items.forget_before(batch.held_from)
         source.workers.learn(batch.workers, at_once=batch.is_all)
         source.tasks.learn(batch.tasks, at_once=batch.is_all)
         source.errors.learn(batch.errors, at_once=batch.is_all)

@@ -19,6 +19,7 @@ import pytest
 from antflow_core import Pipeline, PipelineError, Stage, StatusTracker
 from antflow_core.engine.recordings import RECORD_VARIABLE
 from antflow_core.exceptions import FileIsThereError, RunFileError
+from antflow_core.history.standing import Standings
 from antflow_core.history.storage import CHUNK_ROWS
 from antflow_core.link import InProcessRun, RunState
 from antflow_core.recorded_run import RecordedRun, open_run
@@ -388,6 +389,50 @@ async def test_a_limited_tracker_loses_nothing_in_its_file(path: Path) -> None:
         event[:4] for event in story(whole, "item:1*7")
     ]
     assert run.get_error_summary().errors_by_stage == whole.get_error_summary().errors_by_stage
+
+
+async def test_an_item_that_failed_and_was_dropped_is_one_item_of_the_file_when_it_is_tried_again(
+    path: Path,
+) -> None:
+    """The log gives it a new index each time; beside it another tracker's items take indexes of the file."""
+    limited, tries = StatusTracker(max_events=2 * CHUNK_ROWS), 2
+    trackers = limited, StatusTracker()
+    async with Recorder(path) as recorder:
+        for tracker in trackers:
+            recorder.follow(tracker)
+        source = recorder._held[0]._source
+        pipelines = [tracker.begin_run(["A"]) for tracker in trackers]
+        for attempt in range(1, tries + 1):
+            for item in ("late", "never"):
+                pipelines[0].status(item, 0, "in_progress", attempt=attempt)
+                pipelines[0].status(item, 0, "failed", attempt=attempt, error=ValueError(f"{attempt}"))
+            for number in range(3 * CHUNK_ROWS):
+                pipelines[number % 500 == 0].status((attempt, number), 0, "completed")
+                if number % CHUNK_ROWS == 0:
+                    await until(lambda: source.written_row == limited.log.next_row)
+            assert limited.get_status("late") is None
+        pipelines[0].status("late", 0, "completed", attempt=tries + 1)
+    run = open_run(path)
+    stats = [tracker.get_stats() for tracker in trackers]
+    assert run.get_stats() == {status: sum(each[status] for each in stats) for status in stats[0]}
+    assert [(item.item_id, item.error) for item in run.get_failed_items()] == [("never", f"{tries}")]
+    assert [event.status for event in run.get_history("late")] == [
+        *("in_progress", "failed") * tries,
+        "completed",
+    ]
+    in_flight = [standing.stats.items_in_flight for standing in Standings(run.log).runs()]
+    assert in_flight == [0, 0]
+
+
+async def test_an_item_that_had_been_dropped_before_a_recording_is_new_to_it(path: Path) -> None:
+    tracker = StatusTracker(max_events=2 * CHUNK_ROWS)
+    pipeline = tracker.begin_run(["A"])
+    pipeline.status("late", 0, "failed", error=ValueError("boom"))
+    for number in range(3 * CHUNK_ROWS):
+        pipeline.status(number, 0, "completed")
+    with record(tracker, path):
+        pipeline.status("late", 0, "completed")
+    assert [event.status for event in open_run(path).get_history("late")] == ["completed"]
 
 
 async def test_a_disk_that_hangs_holds_up_nothing_and_loses_nothing(path: Path) -> None:
