@@ -215,9 +215,7 @@ class RecordedRun(Questions):
     def _items(self, item_id: Any) -> list[int]:
         return self.log.items_with_id(stored_id(item_id))
 
-    def _pipeline(
-        self, number: int, details: str | None, stats: str | None, workers: str | None
-    ) -> RecordedPipeline:
+    def _pipeline(self, number: int, details: Any, stats: Any, workers: Any) -> RecordedPipeline:
         record = self.log.run_record(number)
         return RecordedPipeline(
             run=number,

@@ -25,7 +25,7 @@ from antflow_core.history.records import RunRecord, StageRecord, check_records, 
 from antflow_core.history.storage import CHUNK_MASK
 from antflow_core.run_files.database import NAME_KINDS, reading_faults
 from antflow_core.run_files.reader import RunFileReader
-from antflow_core.run_files.run_records import RunInfo
+from antflow_core.run_files.run_records import RunInfo, told_of_run
 from antflow_core.run_files.stored_values import decode_ids, text_of
 
 _ERROR_TYPES: Final = NAME_KINDS.index("error type")
@@ -147,11 +147,15 @@ class FileSource:
 
     def run_details(self) -> list[RunDetails]:
         query = "SELECT number, details, stats, workers FROM runs ORDER BY number"
-        return [RunDetails(*row) for row in self._rows(query)]
+        rows = [*self._rows(query)]
+        with reading_faults(self.path):
+            return [RunDetails._make(told_of_run(*row)) for row in rows]
 
     def snapshots(self) -> Iterator[Snapshot]:
-        for row in self._rows("SELECT run, time, stats FROM snapshots ORDER BY time, run"):
-            yield Snapshot(*row)
+        for run, moment, stats in self._rows("SELECT run, time, stats FROM snapshots ORDER BY time, run"):
+            with reading_faults(self.path):
+                snapshot = Snapshot(run, moment, json.loads(stats))
+            yield snapshot
 
     def values(self) -> Iterator[NotedValue]:
         for item, stage, value in self._rows("SELECT item, stage, value FROM captured ORDER BY item, stage"):

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -67,11 +66,11 @@ def _told(details: RunDetails | None) -> dict[str, Any]:
     if details is None:
         return {}
     told = {"details": details.stages, "stats": details.stats, "workers": details.workers}
-    return {name: json.loads(text) for name, text in told.items() if text is not None}
+    return {name: values for name, values in told.items() if values is not None}
 
 
 def _notings(source: EventSource) -> Iterator[dict[str, Any]]:
     for run, time, stats in source.snapshots():
-        yield {"snapshot": {"run": run, "time": time, "stats": json.loads(stats)}}
+        yield {"snapshot": {"run": run, "time": time, "stats": stats}}
     for item, stage, text in source.values():
         yield {"value": {"item_number": item, "stage": stage, "text": text}}

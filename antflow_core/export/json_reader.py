@@ -75,8 +75,8 @@ class JsonLinesReader:
         self._error_indexes: dict[int, int] = {}
         self._stages: dict[tuple[int, str], int] = {}
         self._seconds: dict[str, int] = {}
-        self._details: list[tuple[int, str | None, str | None, str | None]] = []
-        self._snapshots: list[tuple[int, float, str]] = []
+        self._details: list[tuple[int, Any, Any, Any]] = []
+        self._snapshots: list[tuple[int, float, Any]] = []
         self._values: dict[int, list[tuple[int, str]]] = {}
         with self._opened() as file:
             self._read_header(self._next_line(file))
@@ -109,12 +109,12 @@ class JsonLinesReader:
         self._is_whole = True
         return self.log.next_row - first
 
-    def run_details(self) -> list[tuple[int, str | None, str | None, str | None]]:
-        """Of each run its number, and what its pipeline told, as JSON: stages, newest counts, workers."""
+    def run_details(self) -> list[tuple[int, Any, Any, Any]]:
+        """Of each run its number, and what its pipeline told, in JSON: stages, newest counts, workers."""
         return self._details
 
-    def snapshots(self, run: int | None = None, after: float = -math.inf) -> list[tuple[int, float, str]]:
-        """The run, the moment, and the counts as JSON, in order of the moments; known when all is read."""
+    def snapshots(self, run: int | None = None, after: float = -math.inf) -> list[tuple[int, float, Any]]:
+        """The run, the moment, and the counts in JSON, in order of the moments; known when all is read."""
         return [each for each in self._snapshots if each[1] > after and run in (None, each[0])]
 
     def values(self, item: int) -> list[tuple[int, str]]:
@@ -181,10 +181,7 @@ class JsonLinesReader:
             log.end_run(number, run["ended_at"])
         for name, index in zip(stages, log.stage_indexes(number), strict=True):
             self._stages.setdefault((number, name), index)
-        details, stats, workers = (
-            json.dumps(run[name]) if name in run else None for name in ("details", "stats", "workers")
-        )
-        self._details.append((number, details, stats, workers))
+        self._details.append((number, run.get("details"), run.get("stats"), run.get("workers")))
 
     def _read_part(self, file: BinaryIO, count: int) -> None:
         """Take in so many events."""
@@ -278,7 +275,7 @@ class JsonLinesReader:
         """Take in what stands behind the events; what a newer minor version wrote there is left out."""
         match noting:
             case {"snapshot": {"run": int(run), "time": float(at), "stats": stats}}:
-                self._snapshots.append((run, at, json.dumps(stats)))
+                self._snapshots.append((run, at, stats))
             case {"value": {"item_number": int(number), "stage": int(stage), "text": str(text)}}:
                 if number in self._item_indexes:
                     self._values.setdefault(self._item_indexes[number], []).append((stage, text))

@@ -23,7 +23,7 @@ Rows = NDArray[np.int64]
 
 
 class RunDetails(NamedTuple):
-    """What a pipeline told of itself, as JSON; None where it told nothing.
+    """What a pipeline told of itself, in JSON; None where it told nothing.
 
     Attributes:
         run: Number of the run.
@@ -31,17 +31,17 @@ class RunDetails(NamedTuple):
     """
 
     run: int
-    stages: str | None
-    stats: str | None
-    workers: str | None
+    stages: Any
+    stats: Any
+    workers: Any
 
 
 class Snapshot(NamedTuple):
-    """A run's counts at one moment, as `encode_stats` gives them."""
+    """A run's counts at one moment, in JSON as `encode_stats` gives them."""
 
     run: int
     time: float
-    stats: str
+    stats: Any
 
 
 class NotedValue(NamedTuple):
@@ -133,9 +133,9 @@ class EventSource(Protocol):
 class TellsOfPipelines(Protocol):
     """What is known of pipelines beside their events."""
 
-    def run_details(self) -> list[tuple[int, str | None, str | None, str | None]]: ...
+    def run_details(self) -> list[tuple[int, Any, Any, Any]]: ...
 
-    def snapshots(self) -> list[tuple[int, float, str]]: ...
+    def snapshots(self) -> list[tuple[int, float, Any]]: ...
 
     def all_values(self) -> Iterator[tuple[int, int, str]]: ...
 

@@ -21,7 +21,7 @@ from antflow_core.history.storage import CHUNK_MASK, CHUNK_ROWS
 from antflow_core.run_files.database import NAME_KINDS, connect_for_reading, prepare_opening, reading_faults
 from antflow_core.run_files.file_lock import is_locked
 from antflow_core.run_files.items import add_items
-from antflow_core.run_files.run_records import Outcome, RunInfo
+from antflow_core.run_files.run_records import Outcome, RunInfo, told_of_run
 from antflow_core.run_files.stored_values import decode_ids, text_of
 
 _WORKER, _TASK, _ERROR_TYPE, _TRACEBACK = range(len(NAME_KINDS))
@@ -110,21 +110,25 @@ class RunFileReader:
             log.notes.update((row, json.loads(metadata)) for row, metadata in notes)
         return log.next_row - first
 
-    def run_details(self) -> list[tuple[int, str | None, str | None, str | None]]:
-        """Of each run its number, and what its pipeline told, as JSON: stages, newest counts, workers."""
+    def run_details(self) -> list[tuple[int, Any, Any, Any]]:
+        """Of each run its number, and what its pipeline told, in JSON: stages, newest counts, workers."""
         with self.connected() as connection:
             rows = connection.execute("SELECT number, details, stats, workers FROM runs ORDER BY number")
-            return [row for row in rows if row[0] <= len(self.log.runs)]
+            return [told_of_run(*row) for row in rows if row[0] <= len(self.log.runs)]
 
-    def snapshots(self, run: int | None = None, after: float = -math.inf) -> list[tuple[int, float, str]]:
-        """The run, the moment, and the counts as JSON, in order of the moments."""
+    def snapshots(self, run: int | None = None, after: float = -math.inf) -> list[tuple[int, float, Any]]:
+        """The run, the moment, and the counts in JSON, in order of the moments."""
         with self.connected() as connection:
             rows = connection.execute(
                 "SELECT run, time, stats FROM snapshots WHERE time > ? AND run = coalesce(?, run) "
                 "ORDER BY time, run",
                 (after, run),
             )
-            return [row for row in rows if row[0] <= len(self.log.runs)]
+            return [
+                (number, moment, json.loads(stats))
+                for number, moment, stats in rows
+                if number <= len(self.log.runs)
+            ]
 
     def values(self, item: int) -> list[tuple[int, str]]:
         """What was noted of an item: the place of the stage, and a text."""

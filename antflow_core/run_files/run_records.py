@@ -177,14 +177,24 @@ class StageValue:
     text: str
 
 
+def told_of_run(number: int, *texts: str | None) -> tuple[int, Any, Any, Any]:
+    """Of a run its number, and the JSON of stages, newest counts and workers; None where it told nothing.
+
+    Raises:
+        ValueError: A text is no JSON.
+    """
+    stages, stats, workers = (None if text is None else json.loads(text) for text in texts)
+    return number, stages, stats, workers
+
+
 def encode_stages(stages: tuple[RecordedStage, ...]) -> str:
     """Stages as JSON."""
     return json.dumps([asdict(stage) for stage in stages])
 
 
-def decode_stages(text: str | None) -> tuple[RecordedStage, ...]:
-    """What `encode_stages` gave; further values, of a newer minor version, are left out."""
-    return tuple(_stage(values) for values in json.loads(text or "[]"))
+def decode_stages(told: Any) -> tuple[RecordedStage, ...]:
+    """What `encode_stages` was given, from its JSON; what a newer minor version adds is left out."""
+    return tuple(_stage(values) for values in told or ())
 
 
 def encode_stats(stats: PipelineStats) -> str:
@@ -193,9 +203,9 @@ def encode_stats(stats: PipelineStats) -> str:
     return json.dumps([*counts, [_counts(stage) for stage in stats.stage_stats.values()]])
 
 
-def decode_stats(text: str, stages: tuple[str, ...]) -> PipelineStats:
-    """What `encode_stats` gave."""
-    processed, failed, in_flight, total, by_stage, *_ = json.loads(text)
+def decode_stats(told: Any, stages: tuple[str, ...]) -> PipelineStats:
+    """What `encode_stats` was given, from its JSON."""
+    processed, failed, in_flight, total, by_stage, *_ = told
     stage_stats = {
         name: StageStats(name, *counts[:_STAGE_COUNTS])
         for name, counts in zip(stages, by_stage, strict=False)
@@ -209,12 +219,12 @@ def encode_workers(workers: tuple[WorkerMetrics, ...]) -> str:
     return json.dumps([asdict(worker) for worker in workers])
 
 
-def decode_workers(text: str | None) -> tuple[WorkerMetrics, ...]:
-    """What `encode_workers` gave."""
+def decode_workers(told: Any) -> tuple[WorkerMetrics, ...]:
+    """What `encode_workers` was given, from its JSON."""
     known = {field.name for field in fields(WorkerMetrics)}
     return tuple(
         WorkerMetrics(**{name: value for name, value in values.items() if name in known})
-        for values in json.loads(text or "[]")
+        for values in told or ()
     )
 
 

@@ -518,6 +518,28 @@ def test_damaged_json_lines_are_refused_with_their_line(
         open_run(target)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "suffix"),
+    [
+        ("UPDATE runs SET workers = '[{'", ".jsonl"),
+        ("UPDATE runs SET workers = '[{'", ".parquet"),
+        ("UPDATE snapshots SET stats = ''", ".jsonl"),
+    ],
+)
+def test_damage_of_what_is_told_beside_the_events_is_a_sentence(
+    spoil: str, suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.antflow"
+    asyncio.run(Pipeline([Stage("Fetch", 2, [str])]).run(range(3), record=path))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(spoil)
+    with FileSource(path) as source:
+        for each in (source, open_run(path).source()):
+            with pytest.raises(RunFileError, match=r"run\.antflow is damaged .*copy it again"):
+                export(each, tmp_path / f"run{suffix}")
+    assert [*tmp_path.iterdir()] == [path]
+
+
 def test_unknown_lines_at_the_end_are_left_out(run_file: Path) -> None:
     target = exported(run_file, ".jsonl")
     with target.open("a", encoding="utf-8") as file:
