@@ -17,7 +17,6 @@ _ANY_WIDTH: Final = 1_000_000
 _NARROW: Final = 100
 COLUMN_GAP: Final = 2
 """Cells between two columns of a table."""
-_PADDING: Final = re.compile(r"[ \t]+$", re.MULTILINE)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 STATUS_STYLES: Final = {
     "completed": "green",
@@ -64,7 +63,8 @@ def plain_text(*parts: RenderableType, width: int = _ANY_WIDTH) -> str:
     )
     for part in parts:
         console.print(part)
-    return _PADDING.sub("", target.getvalue())
+    # Not by a regular expression, which would try each space of a wide column's padding anew.
+    return "\n".join(line.rstrip(" \t") for line in target.getvalue().split("\n"))
 
 
 def room() -> int:

@@ -311,6 +311,13 @@ def test_nothing_that_would_move_the_cursor_is_shown() -> None:
     assert printable("a\r\nb\x07\ud800") == "a\nb\ufffd\ufffd"
 
 
+def test_a_pipe_gets_the_longest_id_whole_without_work_that_grows_with_its_square() -> None:
+    rows = [("x" * 200_000, "str"), ("short", "int")]
+    first, second = plain_text(answer_report(("id", "type"), rows, 1_000_000)).splitlines()[1:]
+    assert first == f"{rows[0][0]}  str"
+    assert second.split() == ["short", "int"]
+
+
 def test_a_pipe_gets_no_spaces_at_the_end_of_lines(log: EventLog) -> None:
     for line in plain_text(run_report(figures(log)[0]), event_table(*chosen(log, *range(35)))).splitlines():
         assert line == line.rstrip()
