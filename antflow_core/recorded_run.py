@@ -13,7 +13,7 @@ from antflow_core.arguments import check_number, check_seconds, run_file_path, w
 from antflow_core.exceptions import RunFileError
 from antflow_core.export.json_reader import JsonLinesReader, is_json_lines
 from antflow_core.export.source import LogSource
-from antflow_core.run_files.database import reading_faults
+from antflow_core.run_files.database import reading_faults, real_file
 from antflow_core.run_files.reader import RunFileReader
 from antflow_core.run_files.run_records import (
     Outcome,
@@ -61,12 +61,12 @@ class RecordedRun(Questions):
     To be used on one thread. Made by `open_run`.
 
     Attributes:
-        path: The file, absolute.
+        path: The file, absolute; where a link was given, what that leads to.
         log: The events read so far.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = run_file_path("path", path).absolute()
+        self.path = real_file(run_file_path("path", path))
         self._reader = JsonLinesReader(self.path) if is_json_lines(self.path) else RunFileReader(self.path)
         super().__init__(self._reader.log)
         self._timer: asyncio.TimerHandle | None = None

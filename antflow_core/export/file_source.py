@@ -23,7 +23,7 @@ from antflow_core.export.source import Events, ItemBlock, NotedValue, Rows, RunD
 from antflow_core.history.errors import ErrorParts
 from antflow_core.history.records import RunRecord, StageRecord, check_records, record_dtype
 from antflow_core.history.storage import CHUNK_MASK
-from antflow_core.run_files.database import NAME_KINDS, reading_faults
+from antflow_core.run_files.database import NAME_KINDS, reading_faults, real_file
 from antflow_core.run_files.reader import RunFileReader
 from antflow_core.run_files.run_records import RunInfo, told_of_run
 from antflow_core.run_files.stored_values import decode_ids, text_of
@@ -53,7 +53,7 @@ class FileSource:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.absolute()
+        self.path = real_file(path)
         self._reader = RunFileReader(self.path)
         self._ending = ExitStack()
         self._connection: sqlite3.Connection

@@ -116,6 +116,14 @@ def create_run_file(
         raise
 
 
+def real_file(path: Path) -> Path:
+    """The file that a path leads to, absolute: what belongs to a file lies beside it, not beside a link."""
+    with suppress(OSError):  # who may not look there will be told so by who opens it
+        if path.is_symlink():
+            return Path(os.path.realpath(path))
+    return path.absolute()
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """How a run file is to be opened.
@@ -281,8 +289,8 @@ def _is_readable(path: Path) -> bool:
 
 
 def _check_replaceable(path: Path, *, overwrite: bool, own_lock: bool = False) -> None:
-    if not own_lock and is_locked(path):
-        raise _in_use(path, lock_holder(path))
+    if not own_lock and is_locked(real_file(path)):
+        raise _in_use(path, lock_holder(real_file(path)))
     if not overwrite:
         raise FileIsThereError(path, "choose another name, or a folder to get a new file in it")
     if path.is_file() and path.stat().st_size == 0:

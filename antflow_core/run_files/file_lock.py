@@ -45,6 +45,7 @@ class FileLock:
 
     def __init__(self, path: Path) -> None:
         self._path = lock_path(path)
+        self._real_path = _real(self._path)
         self._descriptor = self._acquire()
         try:
             os.ftruncate(self._descriptor, 0)
@@ -53,7 +54,7 @@ class FileLock:
             self.release()
             raise
         _held.add(self)
-        _held_paths.add(self._path)
+        _held_paths.add(self._real_path)
 
     def give_room(self) -> None:
         """Let go of the reserved part of the disk."""
@@ -70,7 +71,7 @@ class FileLock:
             self._path.unlink()
         self._close()
         _held.discard(self)
-        _held_paths.discard(self._path)
+        _held_paths.discard(self._real_path)
 
     def _acquire(self) -> int:
         for attempt in range(_TRIES):
@@ -127,17 +128,22 @@ def is_locked(path: Path) -> bool:
 
 
 def is_recorded_here(path: Path) -> bool:
-    """Whether this process records into a file, given by an absolute path.
+    """Whether this process records into a file, by whatever path it is given.
 
     Such a file is to be opened by SQLite only. Who closes it otherwise takes away the locks that keep others
     from clearing it up, since POSIX counts them by process (https://www.sqlite.org/howtocorrupt.html, 2.2).
     """
-    return lock_path(path) in _held_paths
+    return bool(_held_paths) and lock_path(_real(path)) in _held_paths
 
 
 def lock_holder(path: Path) -> int | None:
     """The process that records into a file; None where it does not tell."""
     return _pid_in(lock_path(path))
+
+
+def _real(path: Path) -> Path:
+    """The same for all the paths that lead to a file."""
+    return Path(os.path.realpath(path))
 
 
 def _pid_in(lock: Path) -> int | None:

@@ -282,6 +282,17 @@ def test_in_a_folder_each_recording_gets_a_file_named_after_script_and_time(tmp_
         assert open_run(made).info.script == "/home/somebody/price_orders.py"
 
 
+def test_a_link_to_a_file_that_is_recorded_is_not_replaced(path: Path) -> None:
+    link = path.with_name("newest.antflow")
+    link.symlink_to(path)
+    with (
+        record(StatusTracker(), path),
+        pytest.raises(RunFileError, match=r"newest\.antflow is being recorded by process \d+"),
+    ):
+        record(StatusTracker(), link, overwrite=True)
+    assert link.is_symlink()
+
+
 def test_two_recorders_on_one_file_are_refused(path: Path) -> None:
     with record(played_tracker(3), path):
         for overwrite in (False, True):
@@ -698,13 +709,17 @@ async def test_a_file_can_be_followed_while_it_is_written(path: Path) -> None:
     stop()
 
 
-def test_what_others_do_with_a_file_that_this_process_reads_too_loses_nothing(path: Path) -> None:
+@pytest.mark.parametrize("way", ["run.antflow", "link.antflow", "elsewhere/run.antflow", "x/../run.antflow"])
+def test_what_others_do_with_a_file_that_this_process_reads_too_loses_nothing(way: str, path: Path) -> None:
     tracker = StatusTracker()
+    (path.parent / "link.antflow").symlink_to(path)
+    (path.parent / "elsewhere").symlink_to(path.parent)
+    (path.parent / "x").mkdir()
     with record(tracker, path) as recorder:
         played_tracker(10, tracker=tracker)
         tracker.log.flush()
         # Had the file been opened and closed otherwise than by SQLite, its locks would be gone.
-        open_run(path).close()
+        open_run(path.parent / way).close()
         look = (
             f"import sqlite3; c = sqlite3.connect({str(path)!r}); c.execute('SELECT * FROM info'); c.close()"
         )

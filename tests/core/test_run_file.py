@@ -24,10 +24,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antflow_core.exceptions import RunFileError
+from antflow_core.export.file_source import FileSource
 from antflow_core.history.records import KINDS, STATUS_COUNT
 from antflow_core.history.storage import CHUNK_ROWS
 from antflow_core.recorded_run import RecordedRun, open_run
-from antflow_core.recording import Recorder
+from antflow_core.recording import Recorder, record
 from antflow_core.run_files.file_lock import FileLock, FileLockedError, is_locked, lock_path
 from antflow_core.run_files.run_records import Outcome
 from antflow_core.run_files.stored_values import (
@@ -478,6 +479,23 @@ def test_a_file_without_an_end_is_opened_put_in_order_and_says_so(tmp_path: Path
     assert run.remarks == ("The recording ended unexpectedly: up to its last half second may be missing.",)
     assert [file.name for file in path.parent.iterdir()] == ["run.antflow"]
     assert open_run(path).remarks == run.remarks
+
+
+def test_a_link_leads_to_a_file_with_all_that_lies_beside_it(tmp_path: Path) -> None:
+    tracker = played_tracker(50)
+    path = unended(tracker, tmp_path)
+    link = tmp_path / "newest.antflow"
+    link.symlink_to(path)
+    run = open_run(link)
+    assert (run.path, story(run)) == (path, story(tracker))
+    assert run.remarks == ("The recording ended unexpectedly: up to its last half second may be missing.",)
+
+
+def test_a_file_that_is_recorded_is_no_other_behind_a_link(tmp_path: Path) -> None:
+    path, link = tmp_path / "run.antflow", tmp_path / "newest.antflow"
+    link.symlink_to(path)
+    with record(played_tracker(1), path), FileSource(link) as source:
+        assert source.info.outcome is open_run(link).info.outcome is Outcome.RECORDING
 
 
 def test_a_file_copied_without_its_wal_says_what_is_missing(tmp_path: Path) -> None:
