@@ -104,9 +104,9 @@ def export(
 
         target = Path(file)
         check_target(target, overwrite=overwrite)
-        if target.exists() and Path(run).exists() and target.samefile(run):
-            raise RefusalError(f"{file} is what is to be exported; choose another name")
         with _source(run) as source:
+            if target.exists() and target.samefile(run):
+                raise RefusalError(f"{file} is what is to be exported; choose another name")
             with progress_bar(f"Writing {target.name}", source.events) as advance:
                 write(source, target, overwrite=overwrite, advance=advance)
             size = format_bytes(target.stat().st_size)

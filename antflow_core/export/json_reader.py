@@ -36,9 +36,11 @@ _SECOND_CHARS: Final = len("2026-05-01T14:00:00")
 
 def is_json_lines(path: Path) -> bool:
     """Whether a file looks like one of ours; one that cannot be read does not."""
-    if is_recorded_here(path) or not path.is_file():
+    if is_recorded_here(path):
         return False
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return file.read(1) == b"{"
     except OSError:

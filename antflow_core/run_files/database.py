@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import struct
 import time
 from collections.abc import Iterator
@@ -304,10 +305,7 @@ def _check_replaceable(path: Path, *, overwrite: bool, own_lock: bool = False) -
 
 
 def _checked_head(path: Path) -> _Head:
-    if path.is_dir():
-        raise RunFileError(f"{path} is a folder; name one of the run files in it", path)
-    if path.exists() and not path.is_file():  # reading from a pipe would wait for who writes
-        raise RunFileError(f"{path} is a pipe or a device; name a run file", path)
+    _check_kind(path)
     head = _read_head(path)
     if head.application_id != _APPLICATION_ID:
         raise _foreign(path, "a database, but no run file")
@@ -325,6 +323,27 @@ def _checked_head(path: Path) -> _Head:
     return head
 
 
+def _check_kind(path: Path) -> None:
+    """Make sure that a path leads to a file."""
+    with _system_faults(path):
+        mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise RunFileError(f"{path} is a folder; name one of the run files in it", path)
+    if not stat.S_ISREG(mode):  # reading from a pipe would wait for who writes
+        raise RunFileError(f"{path} is a pipe or a device; name a run file", path)
+
+
+@contextmanager
+def _system_faults(path: Path) -> Iterator[None]:
+    """What the system says of a file in the body becomes a sentence about it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise RunFileError(f"There is no file {path}", path) from None
+    except OSError as fault:
+        raise RunFileError(f"{path} cannot be read: {fault.strerror}", path) from fault
+
+
 def _foreign(path: Path, what: str) -> RunFileError:
     """What there is to say of a file that is none of ours."""
     is_export = path.suffix.lower() in _CLOSED_EXPORTS
@@ -337,13 +356,8 @@ def _foreign(path: Path, what: str) -> RunFileError:
 
 
 def _read_head(path: Path) -> _Head:
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except FileNotFoundError:
-        raise RunFileError(f"There is no file {path}", path) from None
-    except OSError as fault:
-        raise RunFileError(f"{path} cannot be read: {fault.strerror}", path) from fault
+    with _system_faults(path), path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
     if not head:
         raise RunFileError(f"{path} is empty (0 bytes): nothing was recorded, or copying it failed", path)
     if not head.startswith(_MAGIC[: len(head)]):

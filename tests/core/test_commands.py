@@ -415,6 +415,7 @@ def test_a_missing_package_is_named_with_what_installs_it(
         ("empty.antflow", "is empty (0 bytes)"),
         ("notes.txt", "is no run file"),
         (".", "is a folder"),
+        ("x" * 300, "cannot be read: "),
     ],
 )
 def test_a_bad_file_is_refused_in_a_sentence(

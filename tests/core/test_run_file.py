@@ -396,6 +396,20 @@ def test_a_file_that_cannot_be_opened_says_why(
     assert "\n" not in str(raised_.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("x" * 300, "cannot be read: .*[Nn]ame too long"),
+        ("file/run.antflow", "(cannot be read: Not a directory|There is no file)"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_a_sentence_too(name: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for read in (open_run, FileSource):
+        with pytest.raises(RunFileError, match=reason):
+            read(tmp_path / name)
+
+
 def test_a_file_of_a_newer_minor_version_is_read_as_far_as_it_is_known(tmp_path: Path) -> None:
     tracker = played_tracker(20)
     path = written(tracker, tmp_path / "run.antflow")
