@@ -12,8 +12,8 @@ import typer
 
 from antflow_core.cli.help import ReadableCommand
 
-_TEXT: Final = re.compile(r"-(\d|[^-].)", re.DOTALL)
-"""A minus that begins no option: those have two of them, or one and a single letter."""
+_TEXT: Final = re.compile(r"-(\d|[^-].|-\s)", re.DOTALL)
+"""A minus that begins no option: those have two of them and a name, or one and a single letter."""
 
 RECORD_OPTION: Final = "--record"
 OVERWRITE_OPTION: Final = "--overwrite"
@@ -85,7 +85,7 @@ class ScriptCommand(ReadableCommand):
 
 
 class MinusCommand(ReadableCommand):
-    """A command whose last argument may begin with a minus, as a query `-status:queued` or the item -3."""
+    """A command whose last argument may begin with a minus, as `-status:queued`, -3, or a comment in SQL."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the options before all that is none, which stays in its order; such a text is not the first."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from antflow_core.cli.arguments import Format, FormatOption, RunArgument
+from antflow_core.cli.arguments import Format, FormatOption, MinusCommand, RunArgument
 from antflow_core.cli.ending import RefusalError, leaving_nothing, sentences, with_exit_codes
 from antflow_core.cli.help import ReadableCommand
 from antflow_core.standard_streams import put_out, tell, write_out
@@ -79,7 +79,7 @@ def add_to(app: typer.Typer) -> None:
         help=with_exit_codes(_EXPORT_HELP),
         cls=ReadableCommand,
     )(export)
-    app.command(short_help="Ask a recording in SQL.", help=with_exit_codes(_QUERY_HELP), cls=ReadableCommand)(
+    app.command(short_help="Ask a recording in SQL.", help=with_exit_codes(_QUERY_HELP), cls=MinusCommand)(
         query
     )
 

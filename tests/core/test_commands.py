@@ -337,6 +337,11 @@ def test_sql_gives_a_table(sql: Ask) -> None:
     )
 
 
+def test_sql_may_begin_with_a_comment(sql: Ask) -> None:
+    question = "-- of all pipelines\nSELECT count(*) AS n FROM events"
+    assert sql("query", "small.antflow", question, "--format", "csv") == (0, "n\n35\n", "")
+
+
 def test_sql_gives_lines(sql: Ask) -> None:
     question = "SELECT item, error FROM events WHERE event = 'retry'"
     assert sql("query", "small.antflow", question, "--format", "jsonl").out == (
