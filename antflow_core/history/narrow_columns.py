@@ -49,7 +49,9 @@ class NarrowColumns:
         """
         key = row & ~CHUNK_MASK, name
         if key not in self._columns:
-            self._columns[key] = self._copied(*key)
+            column = self._columns[key] = self._copied(*key)
+            if column is not None:
+                column.flags.writeable = False
         return self._columns[key]
 
     def item_span(self, row: int) -> tuple[int, int]:
@@ -95,8 +97,8 @@ class NarrowColumns:
         count = self._count(name, records)
         if count > _MOST:
             return None
-        kind: np.dtype[Any] = _BYTE if count <= np.iinfo(_BYTE).max else _TWO_BYTES
-        return records.getfield(kind, _OFFSETS[name]).copy()
+        width: np.dtype[Any] = _BYTE if count <= np.iinfo(_BYTE).max else _TWO_BYTES
+        return records.getfield(width, _OFFSETS[name]).copy()
 
     def _count(self, name: str, records: NDArray[np.void]) -> int:
         """How many values a field of records may have, beside that for nothing."""

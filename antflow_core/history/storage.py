@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from antflow_core.history.records import RECORD, record_dtype
 
@@ -85,7 +85,7 @@ class RecordStore:
             return None
         span = self._time_spans.get(start)
         if span is None:
-            times = self._column(row, "time")
+            times = self._array(self._place(row))["time"].copy()  # side by side they are compared faster
             span = self._time_spans[start] = (float(times.min()), float(times.max()))
         return span
 
@@ -160,10 +160,6 @@ class RecordStore:
                 found.append(at)
             at = low_bytes.find(wanted[0], at + 1)
         return found
-
-    def _column(self, row: int, name: str) -> NDArray[Any]:
-        """One field of a chunk, copied: numbers side by side are compared twice as fast."""
-        return self._array(self._place(row))[name].copy()
 
     def _array(self, chunk: int) -> NDArray[numpy.void]:
         import numpy  # imported here because a headless run without questions never needs it

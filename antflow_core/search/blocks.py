@@ -60,7 +60,7 @@ class Block:
         return self.records()[name]
 
     def item_span(self) -> tuple[int, int] | None:
-        """The lowest and the highest item in the chunk; None while it is being filled."""
+        """The lowest and the highest item of the chunk; None where it is looked at in part."""
         if len(self._records) < CHUNK_ROWS:
             return None
         return self._log.narrow_columns.item_span(self.start)
