@@ -150,12 +150,12 @@ class LookupColumn:
         if not self._matching:
             return 0
         narrow = block.narrow(self._source.column) if self._source.is_narrow else None
+        indexes = block.field(self._source.column) if narrow is None else narrow
+        if self._follow_one_another() and (narrow is None or self._highest < _none_of(narrow)):
+            # A comparison takes a fraction of the time of a lookup.
+            return as_codes(between(indexes, self._lowest, self._highest), self._codes[1])
         if narrow is not None:
             return self._codes_of_narrow(narrow)
-        indexes = block.field(self._source.column)
-        if self._follow_one_another():
-            # A comparison takes half the time of a lookup.
-            return as_codes(between(indexes, self._lowest, self._highest), self._codes[1])
         if self._first:
             indexes = np.maximum(indexes - self._first, -1)
         return self._table.take(indexes)
@@ -179,7 +179,7 @@ class LookupColumn:
 
     def _codes_of_narrow(self, narrow: Narrow) -> Codes:
         """The codes of entries in a narrow column, in which the largest value stands for none."""
-        none = _BYTE_VALUES**narrow.itemsize - 1
+        none = _none_of(narrow)
         table = self._table[: none + 1]
         if len(table) > none and table[none]:  # there is an entry of this number by now
             table = table.copy()
@@ -209,6 +209,11 @@ class LookupColumn:
             self._lowest = start + int(matches.argmax()) if not self._matching else self._lowest
             self._highest = start + len(new) - 1 - int(matches[::-1].argmax())
             self._matching += count
+
+
+def _none_of(narrow: Narrow) -> int:
+    """The value that stands for nothing."""
+    return _BYTE_VALUES**narrow.itemsize - 1
 
 
 def as_codes(mask: Mask, code: Any) -> Codes:
