@@ -213,7 +213,7 @@ class LookupColumn:
 
 def _none_of(narrow: Narrow) -> int:
     """The value that stands for nothing."""
-    return _BYTE_VALUES**narrow.itemsize - 1
+    return (1 << 8 * narrow.itemsize) - 1
 
 
 def as_codes(mask: Mask, code: Any) -> Codes:

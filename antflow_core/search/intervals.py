@@ -125,7 +125,7 @@ class DurationColumn:
         if len(unsure) > len(codes) * _MOST_UNSURE:
             return self._exactly(block.field("duration"))
         if len(unsure):
-            codes[unsure] = self._exactly(block.field("duration")[unsure])
+            codes[unsure] = self._exactly(block.only(unsure).field("duration"))
         return codes
 
     def cost_us(self) -> float:

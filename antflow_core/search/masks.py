@@ -35,7 +35,7 @@ _PARTING_US, _ASKING_US, _TAKING_US = 30.0, 8.0, 30.0
 some records, however few, and to take these by their places, if it were all.
 """
 _SMALLEST_SHARE: Final = 0.001
-_TRY_EVERY: Final = 16
+_TRY_EVERY: Final = 64
 """In one block of so many it is tried after which columns that would pay off."""
 _MOST_LEFT: Final = 0.1
 """The same for records left to the tables that follow one."""
