@@ -113,6 +113,9 @@ class RecordedRun(Questions):
                 f"The newest events are missing: they are in {self.path.name}-wal, which was not copied "
                 "along or cannot be read here."
             )
+        if self.info.missed_events:
+            missed = plural(self.info.missed_events, "event")
+            found.append(f"Not from the beginning: {missed} had been dropped before the recording began.")
         return tuple(found)
 
     def update(self, limit_s: float | None = None) -> int:

@@ -56,6 +56,7 @@ class FollowedTracker:
     Attributes:
         tracker: Who is followed.
         left_out: Values that were not kept, because too many were waiting.
+        missed: Events that had been dropped before.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class FollowedTracker:
         self._writer = writer
         self._values = values
         begins = only_run is not None and not log.run_items(only_run)
+        self.missed = log.first_row if only_run is None else 0
         self._first_row = self._next_row = log.next_row if begins else log.first_row
         self._next_item = log.item_count if begins else log.items.first
         self._workers = self._tasks = self._errors = 0

@@ -166,7 +166,12 @@ class Recorder:
         self._outcome = outcome, message
         for followed in self._followed:
             followed.close()
-        self._writer.end(outcome, message, left_out_values=sum(each.left_out for each in self._followed))
+        self._writer.end(
+            outcome,
+            message,
+            left_out_values=sum(each.left_out for each in self._followed),
+            missed_events=sum(each.missed for each in self._followed),
+        )
 
     def end_after(self, error: BaseException | None, *, stopped: bool = False) -> None:
         """The same, with the outcome that an exception stands for, None for a proper end or a stop."""

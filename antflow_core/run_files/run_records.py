@@ -51,6 +51,7 @@ class RunInfo:
         message: Why it failed or was cut short, one sentence; None where there is nothing to say.
         left_out_values: Values that were to be kept and were not, because they came faster than the disk took
             them.
+        missed_events: Events that a limited tracker had dropped before it was recorded; known at the end.
         folder: The working directory, from which a relative `script` is meant; None in recordings that do not
             tell it.
     """
@@ -68,6 +69,7 @@ class RunInfo:
     message: str | None = None
     left_out_values: int = 0
     folder: str | None = None
+    missed_events: int = 0
 
     @property
     def script_path(self) -> Path | None:

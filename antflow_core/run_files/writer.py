@@ -102,10 +102,17 @@ class RunFileWriter:
             self._turns[thread] = now
             time.sleep(_TURN_S)
 
-    def end(self, outcome: Outcome, message: str | None = None, *, left_out_values: int = 0) -> None:
+    def end(
+        self,
+        outcome: Outcome,
+        message: str | None = None,
+        *,
+        left_out_values: int = 0,
+        missed_events: int = 0,
+    ) -> None:
         """Have the file closed when all that was handed over is in it; returns at once."""
         end = replace(self._info, ended_at=time.time(), outcome=outcome, message=message)
-        self._queue.put(replace(end, left_out_values=left_out_values))
+        self._queue.put(replace(end, left_out_values=left_out_values, missed_events=missed_events))
 
     # On the thread
 

@@ -446,6 +446,22 @@ async def test_an_item_that_had_been_dropped_before_a_recording_is_new_to_it(pat
     assert [event.status for event in open_run(path).get_history("late")] == ["completed"]
 
 
+async def test_a_recording_tells_what_its_tracker_had_dropped_before(path: Path) -> None:
+    tracker = StatusTracker(max_events=2 * CHUNK_ROWS)
+    pipeline = tracker.begin_run(["A"])
+    with record(tracker, path):
+        pipeline.status("first", 0, "completed")
+    assert open_run(path).remarks == ()
+    for number in range(3 * CHUNK_ROWS):
+        pipeline.status(number, 0, "completed")
+    with record(tracker, path, overwrite=True):
+        pipeline.status("last", 0, "completed")
+    [remark] = open_run(path).remarks
+    assert remark == (
+        f"Not from the beginning: {2 * CHUNK_ROWS:,} events had been dropped before the recording began."
+    )
+
+
 async def test_a_disk_that_hangs_holds_up_nothing_and_loses_nothing(path: Path) -> None:
     tracker = StatusTracker(max_events=2 * CHUNK_ROWS)
     record_ = tracker.begin_run(["A"])
