@@ -116,6 +116,9 @@ class RecordedRun(Questions):
         if self.info.missed_events:
             missed = plural(self.info.missed_events, "event")
             found.append(f"Not from the beginning: {missed} had been dropped before the recording began.")
+        if self.info.left_out_values:
+            left_out = plural(self.info.left_out_values, "value of an item", "values of items")
+            found.append(f"{left_out} came too fast to be kept.")
         return tuple(found)
 
     def update(self, limit_s: float | None = None) -> int:

@@ -6,9 +6,13 @@ What a reader needs to know stands in the texts of the commands: what is meant, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import typer
 from typer.core import TyperCommand
+
+from antflow_core.cli.ending import with_exit_codes
 
 
 class ReadableCommand(TyperCommand):
@@ -28,6 +32,22 @@ class ReadableCommand(TyperCommand):
             if rows[kind]:
                 with formatter.section(title):
                     formatter.write_dl(rows[kind])
+
+
+def add_command(
+    app: typer.Typer,
+    function: Callable[..., None],
+    short_help: str,
+    text: str,
+    cls: type[ReadableCommand] = ReadableCommand,
+) -> None:
+    """Add a command that reads recordings.
+
+    Args:
+        short_help: A line about it among the others.
+        text: Its help; the exit codes come behind.
+    """
+    app.command(short_help=short_help, help=with_exit_codes(text), cls=cls)(function)
 
 
 def _usage(argument: Any) -> str:

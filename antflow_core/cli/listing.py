@@ -17,7 +17,8 @@ from antflow_core.cli.arguments import (
     RunNumber,
     whole_number,
 )
-from antflow_core.cli.ending import RefusalError, sentences, with_exit_codes
+from antflow_core.cli.ending import RefusalError, sentences
+from antflow_core.cli.help import add_command
 from antflow_core.standard_streams import tell, write_out
 
 if TYPE_CHECKING:
@@ -66,14 +67,8 @@ Examples:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(
-        short_help="List events, all or those that match a query.",
-        help=with_exit_codes(_EVENTS_HELP),
-        cls=MinusCommand,
-    )(events)
-    app.command(
-        short_help="Tell all that happened to one item.", help=with_exit_codes(_ITEM_HELP), cls=MinusCommand
-    )(item)
+    add_command(app, events, "List events, all or those that match a query.", _EVENTS_HELP, MinusCommand)
+    add_command(app, item, "Tell all that happened to one item.", _ITEM_HELP, MinusCommand)
 
 
 def events(

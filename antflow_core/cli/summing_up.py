@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from antflow_core.cli.arguments import RunArgument, RunNumber, whole_number
-from antflow_core.cli.ending import RefusalError, sentences, with_exit_codes
-from antflow_core.cli.help import ReadableCommand
+from antflow_core.cli.ending import RefusalError, sentences
+from antflow_core.cli.help import add_command
 from antflow_core.standard_streams import tell
 
 _MANY_RUNS = 10
@@ -47,19 +47,9 @@ Examples:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(
-        short_help="Sum up how it ended, stages, rates and errors.",
-        help=with_exit_codes(_SHOW_HELP),
-        cls=ReadableCommand,
-    )(show)
-    app.command(
-        short_help="Tell what failed, grouped, with tracebacks.",
-        help=with_exit_codes(_ERRORS_HELP),
-        cls=ReadableCommand,
-    )(errors)
-    app.command(
-        short_help="Compare two recordings.", help=with_exit_codes(_COMPARE_HELP), cls=ReadableCommand
-    )(compare)
+    add_command(app, show, "Sum up how it ended, stages, rates and errors.", _SHOW_HELP)
+    add_command(app, errors, "Tell what failed, grouped, with tracebacks.", _ERRORS_HELP)
+    add_command(app, compare, "Compare two recordings.", _COMPARE_HELP)
 
 
 def show(run: RunArgument, number: RunNumber = None) -> None:

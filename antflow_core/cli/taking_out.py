@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from antflow_core.cli.arguments import Format, FormatOption, MinusCommand, RunArgument
-from antflow_core.cli.ending import RefusalError, leaving_nothing, sentences, with_exit_codes
-from antflow_core.cli.help import ReadableCommand
+from antflow_core.cli.ending import RefusalError, leaving_nothing, sentences
+from antflow_core.cli.help import add_command
 from antflow_core.standard_streams import put_out, tell, write_out
 
 if TYPE_CHECKING:
@@ -74,14 +74,8 @@ Examples:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(
-        short_help="Write a CSV, JSON, Parquet or SQLite file.",
-        help=with_exit_codes(_EXPORT_HELP),
-        cls=ReadableCommand,
-    )(export)
-    app.command(short_help="Ask a recording in SQL.", help=with_exit_codes(_QUERY_HELP), cls=MinusCommand)(
-        query
-    )
+    add_command(app, export, "Write a CSV, JSON, Parquet or SQLite file.", _EXPORT_HELP)
+    add_command(app, query, "Ask a recording in SQL.", _QUERY_HELP, MinusCommand)
 
 
 def export(

@@ -11,7 +11,7 @@ from rich.text import Text
 from antflow_core.history.figures import RunFigures
 from antflow_core.reports.screen import cell, make_table, one_line
 from antflow_core.run_files.run_records import Outcome, RunInfo
-from antflow_core.units import format_count, format_duration, format_rate, plural
+from antflow_core.units import format_count, format_duration, format_rate
 
 _STYLES = {
     Outcome.FINISHED: "green",
@@ -37,9 +37,6 @@ def recording_report(name: str, info: RunInfo, remarks: Sequence[str]) -> Render
     if info.message is not None and info.outcome is not Outcome.CUT_SHORT:  # a remark says that one
         parts.append(Text(one_line(info.message), style="red"))
     parts += [Text(remark, style="yellow") for remark in remarks]
-    if info.left_out_values:
-        left_out = plural(info.left_out_values, "value of an item", "values of items")
-        parts.append(Text(f"{left_out} came too fast to be kept.", style="yellow"))
     return Group(*parts)
 
 

@@ -70,7 +70,7 @@ class Dictionary:
 
     @property
     def is_narrow(self) -> bool:
-        """Whether full chunks have a narrow column of it."""
+        """Whether full chunks have a narrow column whose values are the indexes of its entries."""
         return self.column not in ("item", "error")
 
 

@@ -6,7 +6,6 @@ from antflow_core.exceptions import RunFileError
 from antflow_core.link.protocol import RunOutcome, RunState
 from antflow_core.link.replay import ReplayedRun
 from antflow_core.run_files.run_records import Outcome
-from antflow_core.units import plural
 from antflow_gui.runs.controller import RunController
 from antflow_gui.views.banner import MessageBanner, MessageKind
 
@@ -57,10 +56,7 @@ class RunNotices:
             self.tell_news()
 
     def _tell_recorded(self, recorded: ReplayedRun) -> None:
-        info, remarks = recorded.info, list(recorded.file.remarks)
-        if info.left_out_values:
-            left_out = plural(info.left_out_values, "value of an item", "values of items")
-            remarks.append(f"{left_out} came too fast to be kept.")
+        info, remarks = recorded.info, recorded.file.remarks
         if info.outcome is Outcome.FAILED:
             self._tell("error", "The script of this run ended with an error", info.message or "")
         elif remarks:

@@ -23,7 +23,7 @@ from antflow_core.history.standing import Standings
 from antflow_core.history.storage import CHUNK_ROWS
 from antflow_core.link import InProcessRun, RunState
 from antflow_core.recorded_run import RecordedRun, open_run
-from antflow_core.recording import Recorder, ValueCapture, record
+from antflow_core.recording import Recorder, ValueCapture, followed, record
 from antflow_core.recording.environment import process_recording
 from antflow_core.run_files import tables
 from antflow_core.run_files.file_lock import lock_path
@@ -676,6 +676,15 @@ async def test_values_are_redacted_before_anything_is_kept(path: Path) -> None:
 
 
 LONG = ["x" * 1_000, ["ü"] * 100_000, 7**90_000, {"a": {"b": list(range(1_000))}}, b"\xff" * 500]
+
+
+async def test_values_that_come_faster_than_they_are_handed_over_are_left_out_and_counted(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followed, "MAX_WAITING_BYTES", 0)  # one may wait
+    run = await recorded_values(path, ValueCapture(), [4, 17])
+    assert run.info.left_out_values > 1
+    assert run.remarks == (f"{run.info.left_out_values} values of items came too fast to be kept.",)
 
 
 @pytest.mark.parametrize("place", range(len(LONG)))
